@@ -1,0 +1,475 @@
+"""The contract between the host and the workers: a Job goes in, a Result comes out.
+
+Shapes leave out the row (batch) axis and are channels-last. Layer kinds, optimisers and losses state
+every form that frameworks choose differently, so that no worker falls back on its framework's default.
+"""
+
+import hashlib
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Union
+
+from .compat import (
+    Annotated,
+    Count,
+    Field,
+    Flag,
+    Fraction,
+    Index,
+    Literal,
+    NonNegative,
+    Positive,
+    Real,
+    Record,
+    Text,
+    ValidationError,
+    canonical_json,
+    pretty_json,
+)
+
+SCHEMA_VERSION = 1
+
+# ---------------------------------------------------------------------------- layers
+
+
+class Dense(Record):
+    """y = x @ kernel + bias. Input (features,); kernel (features, units), bias (units,)."""
+
+    kind: Literal["dense"]
+    units: Count
+    bias: Flag = True
+
+
+class Activation(Record):
+    """An elementwise function; softmax runs over the last axis."""
+
+    kind: Literal["activation"]
+    function: Literal["tanh", "relu", "sigmoid", "softmax", "linear"]
+
+
+class Flatten(Record):
+    """(height, width, channels) to (height * width * channels,), in that order in every framework."""
+
+    kind: Literal["flatten"]
+
+
+class Dropout(Record):
+    """In training, zeroes the share ``rate`` and scales the rest by 1 / (1 - rate); else the identity."""
+
+    kind: Literal["dropout"]
+    rate: Fraction
+
+
+class Conv2D(Record):
+    """Cross-correlation. Input (height, width, in); kernel (kernel height, kernel width, in, filters).
+
+    ``same`` pads so that output = ceil(input / stride), the odd row or column at the bottom or right.
+    """
+
+    kind: Literal["conv2d"]
+    filters: Count
+    kernel_size: Tuple[Count, Count]
+    strides: Tuple[Count, Count] = (1, 1)
+    padding: Literal["valid", "same"] = "valid"
+    bias: Flag = True
+
+
+class MaxPool2D(Record):
+    """Maximum over windows; ``same`` pads as Conv2D does, with minus infinity."""
+
+    kind: Literal["maxpool2d"]
+    pool_size: Tuple[Count, Count] = (2, 2)
+    strides: Tuple[Count, Count] = (2, 2)
+    padding: Literal["valid", "same"] = "valid"
+
+
+class Embedding(Record):
+    """Tokens (steps,) int32 to (steps, units); table (vocabulary_size, units)."""
+
+    kind: Literal["embedding"]
+    vocabulary_size: Count
+    units: Count
+
+
+class LSTM(Record):
+    """Long short-term memory, no peepholes. Input (steps, features); state starts at zero for each row.
+
+    kernel (features, 4 units), recurrent_kernel (units, 4 units), one bias (4 units,); ``gate_order`` is the
+    order of the four blocks: input, forget, candidate g (tanh) and output gate. c = f * c + i * g, h = o * tanh(c).
+    Output is the last h (units,) or all of them (steps, units).
+    """
+
+    kind: Literal["lstm"]
+    units: Count
+    output: Literal["last", "sequence"] = "last"
+    bias: Flag = True
+    gate_order: Literal["ifgo", "ifog"] = "ifgo"
+
+
+Layer = Annotated[
+    Union[Dense, Activation, Flatten, Dropout, Conv2D, MaxPool2D, Embedding, LSTM], Field(discriminator="kind")
+]
+LAYER_KINDS = ("dense", "activation", "flatten", "dropout", "conv2d", "maxpool2d", "embedding", "lstm")
+
+
+class ResolvedLayer(Record):
+    """A layer in its place in a model: a name, the shapes around it, and the shapes of its parameters."""
+
+    name: Text
+    layer: Layer
+    input_shape: List[Count]
+    output_shape: List[Count]
+    parameters: Dict[str, List[Count]] = {}
+
+
+# ---------------------------------------------------------------------------- recipe
+
+
+class SGD(Record):
+    """Stochastic gradient descent. With gradient d, rate r, momentum m, velocity v (zero at first):
+
+    ``velocity = "step"``:      v = m * v - r * d,  w += v    (Nesterov: w += m * v - r * d)   Keras, Caffe
+    ``velocity = "gradient"``:  v = m * v + d,      w -= r * v  (Nesterov: w -= r * (d + m * v))   PyTorch
+    The two differ as soon as the rate changes. d includes weight_decay * w for the decayed tensors.
+    """
+
+    kind: Literal["sgd"]
+    learning_rate: Positive
+    momentum: Fraction = 0.0
+    nesterov: Flag = False
+    velocity: Literal["step", "gradient"] = "step"
+    weight_decay: NonNegative = 0.0
+    weight_decay_on: Literal["kernels", "all"] = "kernels"
+
+
+class Adam(Record):
+    """Adam (Kingma and Ba 2015). At step t, with a = sqrt(1 - beta_2^t) / (1 - beta_1^t):
+
+    ``epsilon_form = "corrected"``:    w -= r * m_hat / (sqrt(v_hat) + epsilon)    Algorithm 1; PyTorch
+    ``epsilon_form = "uncorrected"``:  w -= r * a * m / (sqrt(v) + epsilon)       end of section 2; TensorFlow
+    The gradient includes weight_decay * w for the decayed tensors.
+    """
+
+    kind: Literal["adam"]
+    learning_rate: Positive
+    beta_1: Fraction = 0.9
+    beta_2: Fraction = 0.999
+    epsilon: Positive = 1e-8
+    epsilon_form: Literal["corrected", "uncorrected"] = "corrected"
+    weight_decay: NonNegative = 0.0
+    weight_decay_on: Literal["kernels", "all"] = "kernels"
+
+
+Optimiser = Annotated[Union[SGD, Adam], Field(discriminator="kind")]
+
+
+class CategoricalCrossEntropy(Record):
+    """Softmax cross-entropy of logits (classes,) and a class index, averaged over the rows."""
+
+    kind: Literal["categorical_cross_entropy"]
+
+
+class BinaryCrossEntropy(Record):
+    """Sigmoid cross-entropy of logits and targets in 0..1, averaged over the rows."""
+
+    kind: Literal["binary_cross_entropy"]
+    over_outputs: Literal["mean", "sum"] = "mean"
+
+
+class MeanSquaredError(Record):
+    """(output - target)^2, averaged over the rows."""
+
+    kind: Literal["mean_squared_error"]
+    over_outputs: Literal["mean", "sum"] = "mean"
+
+
+Loss = Annotated[Union[CategoricalCrossEntropy, BinaryCrossEntropy, MeanSquaredError], Field(discriminator="kind")]
+
+
+class Constant(Record):
+    """The optimiser's learning rate throughout."""
+
+    kind: Literal["constant"]
+
+
+class StepDecay(Record):
+    """The learning rate times ``factor`` after every ``every_steps`` steps (batches)."""
+
+    kind: Literal["step"]
+    every_steps: Count
+    factor: Positive
+
+
+Schedule = Annotated[Union[Constant, StepDecay], Field(discriminator="kind")]
+
+
+class Recipe(Record):
+    """How a model is trained. ``clip_norm`` bounds the global norm of the loss's gradient, before weight decay."""
+
+    optimiser: Optimiser
+    loss: Loss
+    batch_size: Count
+    epochs: Count
+    schedule: Schedule = Constant(kind="constant")
+    clip_norm: Optional[Positive] = None
+    evaluation_batch_size: Count = 512
+
+
+# ---------------------------------------------------------------------------- job
+
+
+class Initialiser(Record):
+    """How the host draws one tensor; ``value``: standard deviation, limit, gain or constant, by kind."""
+
+    kind: Literal[
+        "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "normal", "uniform", "orthogonal", "constant"
+    ]
+    value: Optional[Real] = None
+
+
+class SequentialModel(Record):
+    """A list of layers that ends in logits, with what the host resolved and drew for it.
+
+    ``weights_sha256`` names the initial weights: the hash of the tensors, not of a file.
+    """
+
+    kind: Literal["sequential"] = "sequential"
+    layers: List[ResolvedLayer]
+    parameter_count: Index
+    initialisers: Dict[str, Initialiser]
+    weights_sha256: Text
+
+
+class Input(Record):
+    """One input array. A worker gets float32 ``raw * scale + offset``, or int32 tokens as they are."""
+
+    name: Text
+    shape: List[Count]
+    dtype: Literal["uint8", "int32", "float32"]
+    scale: Positive = 1.0
+    offset: Real = 0.0
+
+
+class Dataset(Record):
+    """The canonical arrays that a job reads; the first rows of each split are used."""
+
+    name: Text
+    checksum: Text
+    train_rows: Count
+    test_rows: Count
+
+
+class Framework(Record):
+    """What is compared: ``name`` or ``name:mode``, at the version that its pinned file states."""
+
+    name: Text
+    version: Text
+    mode: Optional[Text] = None
+
+    @property
+    def label(self) -> str:
+        return self.name if self.mode is None else self.name + ":" + self.mode
+
+
+class Limits(Record):
+    """What an engine allows a job; no part of its identity. ``cpu_set`` empty: all CPUs."""
+
+    timeout_seconds: Positive
+    memory_bytes: Count
+    cpu_set: List[Index] = []
+
+
+class TensorError(Record):
+    """How far one tensor is off in one pass of the parity gate; both numbers relative."""
+
+    pass_name: Text
+    tensor: Text
+    error: Optional[NonNegative] = None
+    bound: Optional[NonNegative] = None
+
+
+class Verdict(Record):
+    """What the parity gate found. A failed one names the first tensor that differs."""
+
+    passed: Flag
+    reason: Optional[Text] = None
+    first_difference: Optional[TensorError] = None
+    worst: List[TensorError] = []
+    ill_conditioned: List[Text] = []
+    declared_differences: List[Text] = []
+
+
+class Job(Record):
+    """One measured training (``train``) or one pass through the parity gate (``parity``), complete in itself.
+
+    ``reference_sha256`` names the float64 reference that a parity job is held to; without one it makes it.
+    """
+
+    schema_version: Literal[1] = 1
+    id: Text
+    kind: Literal["parity", "train"]
+    framework: Framework
+    suite: Text
+    variant: Literal["matched", "paper"] = "matched"
+    workload: Text
+    dataset: Dataset
+    inputs: List[Input]
+    model: SequentialModel
+    recipe: Recipe
+    device: Literal["cpu", "gpu"] = "cpu"
+    threads: Count
+    precision: Literal["float32", "float64"] = "float32"
+    seed: Index
+    repeat: Index = 0
+    limits: Limits
+    reference_sha256: Optional[Text] = None
+    parity: Optional[Verdict] = None
+
+
+# ---------------------------------------------------------------------------- result
+
+
+class Environment(Record):
+    """What ran a job. What could not be read is null."""
+
+    engine: Optional[Text] = None
+    recipe_hash: Optional[Text] = None
+    image_id: Optional[Text] = None
+    python: Optional[Text] = None
+    versions: Dict[str, str] = {}
+    cpu_model: Optional[Text] = None
+    cpu_count: Optional[Count] = None
+    gpu_model: Optional[Text] = None
+    gpu_driver: Optional[Text] = None
+    compile_cache: Optional[Literal["cold", "warm"]] = None
+    threads_seen: Optional[Count] = None
+
+
+class Phases(Record):
+    """Seconds of what happens once in a job; the same names for every framework."""
+
+    import_seconds: Optional[NonNegative] = None
+    open_device_seconds: Optional[NonNegative] = None
+    data_seconds: Optional[NonNegative] = None
+    build_seconds: Optional[NonNegative] = None
+    first_step_seconds: Optional[NonNegative] = None
+
+
+class Epoch(Record):
+    """One pass over the training rows. The first epoch's train_seconds include the job's first step.
+
+    ``train_loss`` is the mean over the rows as training went; the test figures are of the parameters after it.
+    ``accuracy`` is null for regression.
+    """
+
+    stage_seconds: NonNegative
+    train_seconds: NonNegative
+    evaluate_seconds: NonNegative
+    train_loss: Real
+    test_loss: Real
+    accuracy: Optional[NonNegative] = None
+
+
+STATUSES = (
+    "ok",
+    "unsupported",
+    "failed",
+    "diverged",
+    "did_not_learn",
+    "timeout",
+    "out_of_memory",
+    "lost",
+    "unavailable",
+)
+
+
+class Result(Record):
+    """What one job left behind, whatever happened. All raw seconds are kept.
+
+    ``predict_seconds``: passes over the whole test set; ``latency_seconds``: predictions of a single row.
+    """
+
+    schema_version: Literal[1] = 1
+    job_id: Text
+    status: Literal[
+        "ok",
+        "unsupported",
+        "failed",
+        "diverged",
+        "did_not_learn",
+        "timeout",
+        "out_of_memory",
+        "lost",
+        "unavailable",
+    ]
+    reason: Optional[Text] = None
+    log_tail: Optional[Text] = None
+    environment: Environment = Environment()
+    phases: Phases = Phases()
+    staging: Optional[Literal["resident", "streamed"]] = None
+    epochs: List[Epoch] = []
+    predict_seconds: List[NonNegative] = []
+    latency_seconds: List[NonNegative] = []
+    peak_rss_bytes: Optional[Count] = None
+    composed: List[Text] = []
+    parity: Optional[Verdict] = None
+    reference_sha256: Optional[Text] = None
+
+    @property
+    def train_seconds(self) -> float:
+        """Seconds of training over all epochs, without staging, evaluation and compilation."""
+        return sum(epoch.train_seconds for epoch in self.epochs)
+
+
+def arrays_sha256(arrays: Mapping[str, Any]) -> str:
+    """Return one hash over the names, types, shapes and bytes of NumPy arrays; both sides compute it."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update("{} {} {}\n".format(name, array.dtype.str, array.shape).encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+__all__ = [
+    "LAYER_KINDS",
+    "LSTM",
+    "SCHEMA_VERSION",
+    "SGD",
+    "STATUSES",
+    "Activation",
+    "Adam",
+    "BinaryCrossEntropy",
+    "CategoricalCrossEntropy",
+    "Constant",
+    "Conv2D",
+    "Dataset",
+    "Dense",
+    "Dropout",
+    "Embedding",
+    "Environment",
+    "Epoch",
+    "Flatten",
+    "Framework",
+    "Initialiser",
+    "Input",
+    "Job",
+    "Layer",
+    "Limits",
+    "Loss",
+    "MaxPool2D",
+    "MeanSquaredError",
+    "Optimiser",
+    "Phases",
+    "Recipe",
+    "Record",
+    "ResolvedLayer",
+    "Result",
+    "Schedule",
+    "SequentialModel",
+    "StepDecay",
+    "TensorError",
+    "ValidationError",
+    "Verdict",
+    "arrays_sha256",
+    "canonical_json",
+    "pretty_json",
+]

@@ -1,0 +1,125 @@
+"""What a framework must provide to be measured: class Worker.
+
+The harness calls the methods in the order in which they stand here and holds the only clock. A worker
+translates a job into its framework and nothing else: no timing, batching order, scoring or file is its own.
+"""
+
+from typing import Any, Callable, ClassVar, Dict, List
+
+import numpy as np
+
+from .spec import Job
+
+Arrays = Dict[str, np.ndarray]
+
+
+class Unsupported(Exception):
+    """The framework cannot run this job; the text is the reason that the user reads."""
+
+
+class Worker:
+    """One framework. A module ``NAME_worker`` ends with ``WORKER = ItsClass``."""
+
+    layers = {}  # type: ClassVar[Dict[str, Callable[..., Any]]]
+    """Layer kind -> the function that builds it. A kind that is missing is unsupported."""
+
+    layout = "channels_last"  # type: ClassVar[str]
+    """``channels_last`` or ``channels_first``: how ``stage`` gets (height, width, channel) inputs."""
+
+    staging = "resident"  # type: ClassVar[str]
+    """``resident``: ``stage`` puts all rows where training reads them; ``streamed``: batches move in the epoch."""
+
+    composed = ()  # type: ClassVar[Any]
+    """Forms of the spec that this worker composes from its framework's own operations, in words."""
+
+    declared_differences = ()  # type: ClassVar[Any]
+    """Where the framework rightly differs from the reference, in words, for every report."""
+
+    def versions(self) -> Dict[str, str]:
+        """Return the versions of the framework and of the libraries that do its arithmetic."""
+        raise NotImplementedError
+
+    def open_device(self, device: str, threads: int) -> None:
+        """Choose ``cpu`` or ``gpu`` and pin the threads by API. Called once, before any ``build``.
+
+        Raises Unsupported where the device cannot be had.
+        """
+        raise NotImplementedError
+
+    def build(self, job: Job, weights: Arrays) -> None:
+        """Make ``job.model`` natively with these initial weights, seed its random stream with ``job.seed``
+        and compile all that training and prediction need, the last short batch included.
+
+        ``weights``: {"LAYER/TENSOR": array}, in the layouts that the spec states. May be called again, and
+        then starts afresh.
+        """
+        raise NotImplementedError
+
+    def stage(self, inputs: Arrays, targets: np.ndarray) -> Any:
+        """Return a handle on these rows for ``train_epoch`` and ``predict``.
+
+        inputs: {name: (rows, ...) float32, or int32 tokens}. targets: (rows,) int32 classes for categorical
+        cross-entropy, else (rows, outputs) float32.
+        """
+        raise NotImplementedError
+
+    def train_epoch(self, handle: Any, rates: np.ndarray) -> float:
+        """Train on the handle's rows in their order, in batches of ``job.recipe.batch_size``, the last one
+        possibly shorter, and return the loss averaged over the rows. rates: (steps,) float64 learning rates.
+
+        Optimiser state and the random stream go on from call to call.
+        """
+        raise NotImplementedError
+
+    def predict(self, handle: Any) -> np.ndarray:
+        """Return the model's outputs (logits) for the handle's rows, (rows, outputs), dropout off."""
+        raise NotImplementedError
+
+    def parameters(self) -> Arrays:
+        """Return the current parameters, named and laid out as in ``build``."""
+        raise NotImplementedError
+
+    def synchronize(self) -> None:
+        """Return when all work given to the device is done."""
+
+
+def missing_kinds(worker: Worker, job: Job) -> List[str]:
+    """Return the layer kinds of the job that the worker has no builder for."""
+    return sorted({item.layer.kind for item in job.model.layers} - set(worker.layers))
+
+
+def layer_weights(weights: Arrays, name: str) -> Arrays:
+    """Return one layer's tensors, {TENSOR: array}."""
+    prefix = name + "/"
+    return {key[len(prefix) :]: value for key, value in weights.items() if key.startswith(prefix)}
+
+
+def decayed(optimiser: Any, tensor: str) -> bool:
+    """Return whether weight decay touches a tensor: every one, or kernels (recurrent ones too) only."""
+    return optimiser.weight_decay_on == "all" or tensor.endswith("kernel")
+
+
+def same_padding(size: int, window: int, stride: int) -> "tuple[int, int]":
+    """Return the padding (before, after) with which ``same`` gives ceil(size / stride) outputs."""
+    outputs = -(-size // stride)
+    total = max((outputs - 1) * stride + window - size, 0)
+    return total // 2, total - total // 2
+
+
+def reorder_gates(packed: np.ndarray, source: str, target: str) -> np.ndarray:
+    """Return an LSTM tensor (..., 4 units) with its four blocks moved from one gate order to another."""
+    blocks = np.split(packed, 4, axis=-1)
+    return np.concatenate([blocks[source.index(gate)] for gate in target], axis=-1)
+
+
+def staged(worker: Worker, job: Job, x: np.ndarray, targets: np.ndarray) -> Any:
+    """Stage rows of the job's input, images in the layout that the worker declares."""
+    (source,) = job.inputs
+    return worker.stage({source.name: in_layout(worker, x)}, targets)
+
+
+def in_layout(worker: Worker, x: np.ndarray) -> np.ndarray:
+    """Return (rows, height, width, channel) images in the worker's layout; other arrays as they are."""
+    if worker.layout == "channels_first" and x.ndim == 4:
+        return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+    return x
