@@ -92,7 +92,8 @@ def _output_shape(layer: Any, shape: Shape) -> Shape:
     if isinstance(layer, (Conv2D, MaxPool2D)):
         window = _window(layer)
         channels = layer.filters if isinstance(layer, Conv2D) else shape[2]
-        return [_outputs(*numbers, layer.padding) for numbers in zip(shape, window, layer.strides)] + [channels]
+        sizes = [_outputs(*numbers, layer.padding) for numbers in zip(shape[:2], window, layer.strides, strict=True)]
+        return [*sizes, channels]
     return shape
 
 

@@ -69,4 +69,3 @@ def _orthogonal(shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
     q, r = np.linalg.qr(rng.normal(size=(max(rows, columns), min(rows, columns))))
     q = q * np.sign(np.diag(r))  # makes the draw uniform over orthogonal matrices
     return (q if rows >= columns else q.T).reshape(shape)
-

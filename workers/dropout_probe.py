@@ -43,7 +43,7 @@ def _masks(worker: Worker, job: Job, size: int, steps: int) -> np.ndarray:
     rate = 1e-4 / (size * steps)  # so small that the output stays at 0 and its gradient at 1
     worker.build(job, {"dense_1/kernel": np.zeros((size, 1), np.float32)})
     (source,) = job.inputs
-    handle = staged(worker, job, np.ones([1] + list(source.shape), np.float32), np.full((1, 1), -0.5, np.float32))
+    handle = staged(worker, job, np.ones([1, *source.shape], np.float32), np.full((1, 1), -0.5, np.float32))
     before = np.zeros(size)
     masks = np.empty((steps, size))
     for step in range(steps):
@@ -58,9 +58,7 @@ def _probe_job(job: Job, item: ResolvedLayer, size: int) -> Job:
     shape = list(item.input_shape)
 
     def resolved(name: str, layer: Any, source: Any, output: Any, parameters: Any) -> ResolvedLayer:
-        return ResolvedLayer(
-            name=name, layer=layer, input_shape=source, output_shape=output, parameters=parameters
-        )
+        return ResolvedLayer(name=name, layer=layer, input_shape=source, output_shape=output, parameters=parameters)
 
     layers = [
         resolved(item.name, item.layer, shape, shape, {}),

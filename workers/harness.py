@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple
 
@@ -79,7 +80,7 @@ def run_parity(job: Job, folder: Path, result: Result) -> None:
         from .reference import make_reference  # only the NumPy worker's image has it
 
         record = make_reference(job, load_weights(job, folder))
-        np.savez(str(folder / "reference.npz"), **record)
+        np.savez(str(folder / "reference.npz"), **record)  # type: ignore[arg-type]
         result.reference_sha256 = arrays_sha256(record)
         return
     worker = _opened(job, result)
@@ -114,6 +115,11 @@ def _train(job: Job, worker: Worker, data: Arrays, test: Any, result: Result) ->
     size, rows = job.recipe.batch_size, job.dataset.train_rows
     steps = -(-rows // size)
     outputs = np.empty(0)
+
+    def stage(chosen: np.ndarray) -> Any:
+        x, y = data["train_x"][chosen], data["train_y"][chosen]
+        return timed(lambda: staged(worker, job, x, y), worker)
+
     for number in range(job.recipe.epochs):
         order = np.random.RandomState([job.seed, number]).permutation(rows)
         rates = learning_rates(job.recipe, number * steps, steps)
@@ -123,10 +129,9 @@ def _train(job: Job, worker: Worker, data: Arrays, test: Any, result: Result) ->
             for chosen, part_rates in parts:
                 if not len(chosen):
                     continue
-                x, y = data["train_x"][chosen], data["train_y"][chosen]
-                handle, seconds = timed(lambda x=x, y=y: staged(worker, job, x, y), worker)
+                handle, seconds = stage(chosen)
                 stage_seconds += seconds
-                loss, seconds = timed(lambda h=handle, r=part_rates: worker.train_epoch(h, r), worker)
+                loss, seconds = timed(partial(worker.train_epoch, handle, part_rates), worker)
                 train_seconds.append(seconds)
                 total += loss * len(chosen)
         result.environment.threads_seen = threads.seen
@@ -176,7 +181,7 @@ def timed(action: Callable[[], Any], worker: Any = None) -> Tuple[Any, float]:
 
 def repeated(action: Callable[[], Any], worker: Worker, least: int, most: int, seconds: float) -> List[float]:
     """Return the seconds of each call: at least ``least``, then until ``most`` calls or ``seconds`` in all."""
-    times = []  # type: List[float]
+    times: List[float] = []
     while len(times) < least or (len(times) < most and sum(times) < seconds):
         start = time.perf_counter()
         action()
@@ -192,7 +197,7 @@ def _opened(job: Job, result: Result) -> Worker:
     """Import the framework and open its device; refuse a job that it cannot run before anything is built."""
     name = job.framework.name
     module, result.phases.import_seconds = timed(lambda: importlib.import_module("." + name + "_worker", __package__))
-    worker = module.WORKER()  # type: Worker
+    worker: Worker = module.WORKER()
     result.environment.versions = worker.versions()
     kinds = missing_kinds(worker, job)
     if kinds:
@@ -221,7 +226,7 @@ def load_data(job: Job, folder: Path) -> Arrays:
         x, y = raw[split + "_x"][:rows], raw[split + "_y"][:rows]
         if spec.dtype != "int32":
             x = x.astype(np.float32) * np.float32(spec.scale) + np.float32(spec.offset)
-        data[split + "_x"] = x
+        data[split + "_x"] = x.reshape([len(x), *spec.shape])
         classes = job.recipe.loss.kind == "categorical_cross_entropy"
         data[split + "_y"] = y.astype(np.int32) if classes else y.astype(np.float32).reshape(len(y), -1)
     return data
@@ -251,11 +256,11 @@ def check_parameters(job: Job, weights: Arrays, parameters: Arrays) -> None:
 def _environment() -> Environment:
     """Return what can be read from inside; the engine adds the rest."""
     baked = Path(__file__).resolve().parent.parent / "recipe_hash"  # only in an image
-    found = {
+    found: Dict[str, Any] = {
         "python": platform.python_version(),
         "cpu_count": len(os.sched_getaffinity(0)),
         "recipe_hash": baked.read_text().strip() if baked.exists() else None,
-    }  # type: Dict[str, Any]
+    }
     for line in Path("/proc/cpuinfo").read_text().splitlines() if sys.platform == "linux" else []:
         if line.startswith("model name"):
             found["cpu_model"] = line.split(":", 1)[1].strip()

@@ -20,7 +20,14 @@ ROWS = 16
 STEPS = {"gradient": 1, "recipe": 3, "stressed": 3}
 ILL_CONDITIONED = 0.05  # a tensor whose bound is larger says nothing
 
-PassRun = NamedTuple("PassRun", [("start", Arrays), ("outputs", np.ndarray), ("losses", List[float]), ("updates", Arrays)])
+
+class PassRun(NamedTuple):
+    """What a worker did in one pass; ``updates`` are p_t - p_0 in float64."""
+
+    start: Arrays
+    outputs: np.ndarray
+    losses: List[float]
+    updates: Arrays
 
 
 def pass_job(job: Job, name: str, stress: Dict[str, Any]) -> Job:
@@ -32,7 +39,7 @@ def pass_job(job: Job, name: str, stress: Dict[str, Any]) -> Job:
     recipe = job.recipe.model_copy(update={"batch_size": ROWS})
     if name == "gradient":
         plain = SGD(kind="sgd", learning_rate=1.0)
-        changes = {"optimiser": plain, "schedule": Constant(kind="constant"), "clip_norm": None}  # type: Dict[str, Any]
+        changes: Dict[str, Any] = {"optimiser": plain, "schedule": Constant(kind="constant"), "clip_norm": None}
         recipe = recipe.model_copy(update=changes)
     if name == "stressed":
         recipe = recipe.model_copy(update=_stressed(recipe, stress))
@@ -46,10 +53,8 @@ def _stressed(recipe: Any, stress: Dict[str, Any]) -> Dict[str, Any]:
         if hasattr(recipe.optimiser, field)
     }
     factor, addend = stress["clip_norm"]
-    if recipe.clip_norm is None:
-        clip_norm = addend or None  # missing here, but not in the reference: it stays missing
-    else:
-        clip_norm = recipe.clip_norm * factor + addend
+    own = recipe.clip_norm  # None stays None where the reference's recipe has one: the gate must see that
+    clip_norm = (addend or None) if own is None else own * factor + addend
     return {"optimiser": recipe.optimiser.model_copy(update=fields), "clip_norm": clip_norm}
 
 

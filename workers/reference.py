@@ -35,13 +35,13 @@ def make_reference(job: Job, weights: Arrays) -> Arrays:
     record = {"weights/" + name: _not_constant(value, rng) for name, value in weights.items()}
     for step in range(max(STEPS.values())):
         record["x/%d" % step], record["y/%d" % step] = _noise_batch(job, rng)
-    meta = {
+    meta: Dict[str, Any] = {
         "targets": record["y/0"].dtype.kind,
         "dropout": {item.name: item.layer.rate for item in job.model.layers if item.layer.kind == "dropout"},
         "outputs_bound": SMALLEST_VALUE_BOUND,
         "passes": {},
         "stress": {},
-    }  # type: Dict[str, Any]
+    }
     for name in STEPS:
         meta["passes"][name] = _record_pass(job, name, record, meta)
         if name == "gradient":
@@ -59,7 +59,7 @@ def _not_constant(value: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
 
 def _noise_batch(job: Job, rng: np.random.RandomState) -> Tuple[np.ndarray, np.ndarray]:
     (source,) = job.inputs
-    shape = [ROWS] + list(source.shape)
+    shape = [ROWS, *source.shape]
     if source.dtype == "int32":
         vocabulary = min(item.layer.vocabulary_size for item in job.model.layers if item.layer.kind == "embedding")
         x = rng.randint(0, vocabulary, shape).astype(np.int32)
@@ -82,9 +82,7 @@ def _stress(job: Job, record: Arrays) -> Dict[str, Any]:
     targets = dict(STRESS, clip_norm=0.5 * norm)
     own = {field: getattr(job.recipe.optimiser, field, 0.0) for field in STRESS}
     own["clip_norm"] = job.recipe.clip_norm or 0.0
-    return {
-        field: (target / own[field], 0.0) if own[field] > 0 else (1.0, target) for field, target in targets.items()
-    }
+    return {field: (target / own[field], 0.0) if own[field] > 0 else (1.0, target) for field, target in targets.items()}
 
 
 class DisturbedWorker(NumpyWorker):
@@ -123,7 +121,9 @@ def _record_pass(job: Job, name: str, record: Arrays, meta: Dict[str, Any]) -> D
     for number in range(DISTURBED_RUNS):
         worker, near = _disturbed(record, number)
         run = run_pass(worker, job, name, near)
-        loss_spread = [max(s, abs(a - b) / max(abs(b), 1e-30)) for s, a, b in zip(loss_spread, run.losses, exact.losses)]
+        loss_spread = [
+            max(s, abs(a - b) / max(abs(b), 1e-30)) for s, a, b in zip(loss_spread, run.losses, exact.losses)
+        ]
         for key, error in update_errors(run.updates, exact.updates).items():
             update_spread[key] = max(update_spread[key], error)
         meta["outputs_bound"] = max(meta["outputs_bound"], FACTOR * relative(run.outputs, exact.outputs))

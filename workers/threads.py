@@ -34,7 +34,7 @@ class ThreadClock:
     ``seen`` is None where the kernel does not tell. It reads before and after the block, never during it.
     """
 
-    seen = None  # type: Optional[int]
+    seen: Optional[int] = None
 
     def __enter__(self) -> "ThreadClock":
         self._before = _cpu_nanoseconds()

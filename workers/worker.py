@@ -8,6 +8,7 @@ from typing import Any, Callable, ClassVar, Dict, List
 
 import numpy as np
 
+from .compat import Literal
 from .spec import Job
 
 Arrays = Dict[str, np.ndarray]
@@ -20,19 +21,19 @@ class Unsupported(Exception):
 class Worker:
     """One framework. A module ``NAME_worker`` ends with ``WORKER = ItsClass``."""
 
-    layers = {}  # type: ClassVar[Dict[str, Callable[..., Any]]]
+    layers: ClassVar[Dict[str, Callable[..., Any]]] = {}
     """Layer kind -> the function that builds it. A kind that is missing is unsupported."""
 
-    layout = "channels_last"  # type: ClassVar[str]
+    layout: ClassVar[str] = "channels_last"
     """``channels_last`` or ``channels_first``: how ``stage`` gets (height, width, channel) inputs."""
 
-    staging = "resident"  # type: ClassVar[str]
+    staging: ClassVar[Literal["resident", "streamed"]] = "resident"
     """``resident``: ``stage`` puts all rows where training reads them; ``streamed``: batches move in the epoch."""
 
-    composed = ()  # type: ClassVar[Any]
+    composed: ClassVar[Any] = ()
     """Forms of the spec that this worker composes from its framework's own operations, in words."""
 
-    declared_differences = ()  # type: ClassVar[Any]
+    declared_differences: ClassVar[Any] = ()
     """Where the framework rightly differs from the reference, in words, for every report."""
 
     def versions(self) -> Dict[str, str]:

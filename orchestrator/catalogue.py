@@ -1,0 +1,90 @@
+"""The frameworks, one entry each: data only. Adding one: a worker module, a docker folder, an entry here."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCKER_DIR = ROOT / "docker"
+WORKERS_DIR = ROOT / "workers"
+
+
+@dataclass(frozen=True)
+class FrameworkEntry:
+    """What the host knows of a framework before it has run.
+
+    ``requirements``: device -> pinned, hashed file in ``docker/NAME/``, one image variant each.
+    ``no_gpu``: where there is no variant for it, why not.
+    ``compile_cache``: {environment variable: value} that puts its compiler's cache into ``{folder}``.
+    """
+
+    name: str
+    title: str
+    package: str
+    python: str
+    requirements: Mapping[str, str]
+    no_gpu: str | None = None
+    aliases: tuple[str, ...] = ()
+    extra_modules: tuple[str, ...] = ()
+    compile_cache: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return tuple(self.requirements)
+
+    @property
+    def version(self) -> str:
+        """Return the framework's version as its pinned file states it; that file is the one place for it."""
+        text = (DOCKER_DIR / self.name / self.requirements["cpu"]).read_text(encoding="utf-8")
+        found = re.search(rf"^{re.escape(self.package)}==(\S+)", text, re.MULTILINE)
+        if found is None:
+            raise LookupError(f"docker/{self.name}/{self.requirements['cpu']} does not pin {self.package}")
+        return found.group(1)
+
+
+FRAMEWORKS: dict[str, FrameworkEntry] = {
+    entry.name: entry
+    for entry in (
+        FrameworkEntry(
+            name="numpy",
+            title="NumPy (the readable reference)",
+            package="numpy",
+            python="3.11",
+            requirements={"cpu": "requirements.txt"},
+            no_gpu="NumPy computes on the CPU only",
+            extra_modules=("reference.py",),
+        ),
+        FrameworkEntry(
+            name="tf",
+            title="TensorFlow 2 (tf.function)",
+            package="tensorflow-cpu",
+            python="3.11",
+            requirements={"cpu": "requirements.txt", "gpu": "requirements-gpu.txt"},
+            aliases=("tensorflow",),
+        ),
+        FrameworkEntry(
+            name="torch",
+            title="PyTorch",
+            package="torch",
+            python="3.11",
+            # The index's build carries CUDA and runs without a GPU, so one file serves both devices.
+            requirements={"cpu": "requirements.txt", "gpu": "requirements.txt"},
+            aliases=("pytorch",),
+        ),
+        FrameworkEntry(
+            name="theano",
+            title="Theano-PyMC",
+            package="theano-pymc",
+            python="3.9",
+            requirements={"cpu": "requirements.txt"},
+            no_gpu="Theano-PyMC reaches a GPU only through libgpuarray, which no package index carries",
+            compile_cache={"THEANO_FLAGS": "base_compiledir={folder}"},
+        ),
+    )
+}
+
+NAMES: dict[str, str] = {
+    spelling: entry.name for entry in FRAMEWORKS.values() for spelling in (entry.name, *entry.aliases)
+}
+"""Every accepted spelling -> the framework's name."""

@@ -1,0 +1,197 @@
+"""Engine ``docker``: one image per framework, one fresh container per job, closed to everything but its own folder."""
+
+import contextlib
+import io
+import os
+import tarfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound
+from docker.types import DeviceRequest
+
+from orchestrator.catalogue import ROOT, FrameworkEntry
+from orchestrator.engines import Prepared, Say
+from orchestrator.engines.outcome import Exit, collect
+from orchestrator.errors import EngineError
+from orchestrator.gpu import why_no_gpu
+from orchestrator.recipe import recipe_files, recipe_hash
+from workers.spec import Job, Result
+
+RUN_DIR = "/bench/run"  # the run folder's place in a container
+GRACE_SECONDS = 1.0
+PIDS = 512
+BUILD_TAIL_LINES = 25
+
+
+class DockerEngine:
+    """Runs each job in a container: no network, read-only root, no capabilities, the caller's user."""
+
+    name = "docker"
+
+    def __init__(self) -> None:
+        self._client: Any = None
+
+    @property
+    def client(self) -> Any:
+        if self._client is None:
+            self._client = docker.from_env()
+        return self._client
+
+    def why_not(self) -> str | None:
+        try:
+            self.client.ping()
+        except (DockerException, requests.RequestException) as error:
+            cause = str(error).splitlines()[0]
+            hint = "Start one (`sudo systemctl start docker`), or use --engine local"
+            return f"no Docker daemon answers ({cause}). {hint}"
+        return None
+
+    def why_no_gpu(self) -> str | None:
+        missing = why_no_gpu()
+        if missing is None and "nvidia" not in self.client.info().get("Runtimes", {}):
+            return (
+                "--gpu: Docker has no NVIDIA runtime. Install the NVIDIA Container Toolkit and restart Docker, "
+                "or use --engine local."
+            )
+        return missing
+
+    def prepare(self, entry: FrameworkEntry, device: str, say: Say) -> Prepared:
+        digest = recipe_hash(entry, device)
+        tag = f"bakeoff/{entry.name}:{device}-{digest[:12]}"
+        try:
+            image = self.client.images.get(tag)
+        except ImageNotFound:
+            say(f"{entry.name}: building image {tag}")
+            self._build(entry, device, digest, tag, say)
+            image = self.client.images.get(tag)
+        return Prepared(entry, device, digest, tag, image.id)
+
+    def _build(self, entry: FrameworkEntry, device: str, digest: str, tag: str, say: Say) -> None:
+        lines: list[str] = []
+        try:
+            stream = self.client.api.build(
+                fileobj=build_context(entry),
+                custom_context=True,
+                dockerfile=f"docker/{entry.name}/Dockerfile",
+                buildargs={"REQUIREMENTS": entry.requirements[device], "RECIPE_HASH": digest},
+                tag=tag,
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            for event in stream:
+                text = str(event.get("stream") or event.get("error") or "").strip()
+                lines += text.splitlines()
+                if text.startswith("Step "):
+                    say(f"{entry.name}: {text}")
+                if "error" in event:
+                    raise EngineError(_build_message(entry, lines))
+        except (DockerException, requests.RequestException) as error:
+            raise EngineError(_build_message(entry, [*lines, str(error)])) from None
+
+    def run(self, prepared: Prepared, job: Job, folder: Path, compile_cache: Path | None) -> Result:
+        warm = None if compile_cache is None else any(compile_cache.iterdir())
+        try:
+            container = self.client.containers.create(**_container(prepared, job, folder, compile_cache))
+        except (DockerException, requests.RequestException) as error:
+            raise EngineError(f"Docker cannot create a container of {prepared.target}: {error}") from None
+        try:
+            ended = _watch(container, job, folder / "log.txt")
+        finally:
+            with contextlib.suppress(APIError):
+                container.remove(force=True)
+        return collect(prepared, self.name, job, folder, ended, warm)
+
+
+def build_context(entry: FrameworkEntry) -> io.BytesIO:
+    """Return a tar of the recipe's files, in their places below the project's root."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path in recipe_files(entry):
+            info = tar.gettarinfo(ROOT / path, arcname=path.as_posix())
+            # The build cache of Docker looks at these; the same content must give the same layer for everyone.
+            info.mtime, info.uid, info.gid, info.uname, info.gname, info.mode = 0, 0, 0, "", "", 0o644
+            with (ROOT / path).open("rb") as file:
+                tar.addfile(info, file)
+    buffer.seek(0)
+    return buffer
+
+
+def _build_message(entry: FrameworkEntry, lines: list[str]) -> str:
+    tail = "\n".join(lines[-BUILD_TAIL_LINES:])
+    return (
+        f"The image of {entry.name} cannot be built (docker/{entry.name}/Dockerfile):\n{tail}\n"
+        f"Check the network and the disk, then try `bench build {entry.name}` again."
+    )
+
+
+def _container(prepared: Prepared, job: Job, folder: Path, compile_cache: Path | None) -> dict[str, Any]:
+    """Return how a job's container is created: all of its isolation, in one place."""
+    inside = f"{RUN_DIR}/jobs/{job.id}"
+    environment = {"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+    if compile_cache is not None:
+        place = f"{inside}/{compile_cache.name}"
+        environment |= {name: value.format(folder=place) for name, value in prepared.entry.compile_cache.items()}
+    gpus = [DeviceRequest(count=-1, capabilities=[["gpu"]])] if job.device == "gpu" else []
+    return {
+        "image": prepared.image_id or prepared.target,
+        "command": ["python", "-m", "workers", inside],
+        "environment": environment,
+        "user": f"{os.getuid()}:{os.getgid()}",
+        "network_mode": "none",
+        "read_only": True,
+        "tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=256m"},
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "mem_limit": job.limits.memory_bytes,
+        "memswap_limit": job.limits.memory_bytes,  # the same number: no swap
+        "cpuset_cpus": ",".join(map(str, job.limits.cpu_set)) or None,
+        "pids_limit": PIDS,
+        "volumes": {
+            str(folder.resolve()): {"bind": inside, "mode": "rw"},
+            str((folder / "job.json").resolve()): {"bind": f"{inside}/job.json", "mode": "ro"},
+            str((folder.parent.parent / "inputs").resolve()): {"bind": f"{RUN_DIR}/inputs", "mode": "ro"},
+        },
+        "device_requests": gpus,
+        "labels": {"bakeoff.job": job.id},
+    }
+
+
+def _watch(container: Any, job: Job, log: Path) -> Exit:
+    """Start the container and wait for it within its time limit; its output goes to ``log`` as it comes."""
+    try:
+        container.start()
+    except APIError as error:
+        raise EngineError(f"Docker cannot start the container of job {job.id}: {error.explanation}") from None
+    writer = threading.Thread(target=_copy_log, args=(container, log), daemon=True)
+    writer.start()
+    deadline = time.monotonic() + job.limits.timeout_seconds + GRACE_SECONDS
+    timed_out = False
+    while True:
+        try:
+            container.wait(timeout=max(0.1, min(3600.0, deadline - time.monotonic())))
+            break
+        except (requests.exceptions.ReadTimeout, requests.exceptions.ConnectionError):
+            if time.monotonic() < deadline:
+                continue
+            timed_out = True
+            with contextlib.suppress(APIError):  # it may have ended by itself just now
+                container.kill()
+            container.wait()
+            break
+    writer.join(timeout=10)
+    container.reload()
+    state = container.attrs["State"]
+    return Exit(state["ExitCode"], timed_out, out_of_memory=bool(state["OOMKilled"]))
+
+
+def _copy_log(container: Any, log: Path) -> None:
+    with contextlib.suppress(DockerException, requests.RequestException), log.open("wb") as file:
+        for chunk in container.logs(stream=True, follow=True):
+            file.write(chunk)
+            file.flush()

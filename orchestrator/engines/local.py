@@ -1,0 +1,152 @@
+"""Engine ``local``: one virtual environment per framework, made by uv from the pinned, hashed file of its image."""
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import uv
+
+from orchestrator.catalogue import DOCKER_DIR, ROOT, FrameworkEntry
+from orchestrator.engines import Prepared, Say
+from orchestrator.engines.outcome import Exit, collect
+from orchestrator.errors import EngineError
+from orchestrator.gpu import why_no_gpu
+from orchestrator.recipe import recipe_hash
+from workers.spec import Job, Result
+
+POLL_SECONDS = 0.2
+GRACE_SECONDS = 1.0  # for the stack trace that a hanging worker writes at its deadline
+
+# What a job inherits of the caller's environment: nothing that could steer a framework.
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")
+
+
+class LocalEngine:
+    """Runs each job as a process of its own in the framework's environment."""
+
+    name = "local"
+
+    def __init__(self, cache: Path) -> None:
+        self.environments = cache / "envs"
+
+    def why_not(self) -> str | None:
+        return None if sys.platform == "linux" else "the local engine reads /proc and works on Linux only"
+
+    def why_no_gpu(self) -> str | None:
+        return why_no_gpu()
+
+    def prepare(self, entry: FrameworkEntry, device: str, say: Say) -> Prepared:
+        requirements = DOCKER_DIR / entry.name / entry.requirements[device]
+        digest = hashlib.sha256(requirements.read_bytes() + entry.python.encode()).hexdigest()[:12]
+        folder = self.environments / f"{entry.name}-{digest}"
+        python = folder / "bin" / "python"
+        ready = folder / ".ready"
+        if not ready.exists():
+            say(f"{entry.name}: making a Python {entry.python} environment from {requirements.relative_to(ROOT)}")
+            shutil.rmtree(folder, ignore_errors=True)
+            interpreter = find_interpreter(entry.python) or entry.python
+            _uv("venv", "--python", interpreter, str(folder), what=f"a Python {entry.python} for {entry.name}")
+            _uv(
+                *("pip", "install", "--python", str(python), "--require-hashes", "-r", str(requirements)),
+                what=f"the packages of {entry.name}",
+            )
+            ready.touch()
+        return Prepared(entry, device, recipe_hash(entry, device), str(python))
+
+    def run(self, prepared: Prepared, job: Job, folder: Path, compile_cache: Path | None) -> Result:
+        environment = {name: os.environ[name] for name in KEPT if name in os.environ}
+        environment |= {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+        warm = None
+        if compile_cache is not None:
+            warm = any(compile_cache.iterdir())
+            environment |= {
+                name: value.format(folder=compile_cache) for name, value in prepared.entry.compile_cache.items()
+            }
+        with (folder / "log.txt").open("wb") as log:
+            process = subprocess.Popen(
+                [prepared.target, "-m", "workers", str(folder.resolve())],
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            with _killed_at_the_end(process):
+                ended = _watch(process, job)
+        return collect(prepared, self.name, job, folder, ended, warm)
+
+
+def find_interpreter(version: str) -> str | None:
+    """Return an interpreter of ``X.Y`` that is already there, on PATH or under pyenv; None: uv may fetch one."""
+    candidates = [shutil.which(f"python{version}"), shutil.which("python3")]
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    installed = [path for path in (root / "versions").glob(f"{version}.*") if re.fullmatch(r"[\d.]+", path.name)]
+    installed.sort(key=lambda path: [int(part) for part in path.name.split(".")], reverse=True)
+    candidates += [str(path / "bin" / "python") for path in installed]
+    return next((path for path in candidates if path and _version_of(path) == version), None)
+
+
+def _version_of(interpreter: str) -> str | None:
+    """Return an interpreter's ``X.Y``; a pyenv shim of a version that is not selected answers with an error."""
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        run = subprocess.run([interpreter, "-I", "-c", code], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return run.stdout.strip() if run.returncode == 0 else None
+
+
+def _uv(*arguments: str, what: str) -> None:
+    run = subprocess.run([uv.find_uv_bin(), *arguments, "--quiet"], capture_output=True, text=True)
+    if run.returncode:
+        tail = "\n".join(run.stderr.strip().splitlines()[-12:])
+        raise EngineError(
+            f"Cannot get {what}: `uv {' '.join(arguments[:2])}` failed.\n{tail}\n"
+            f"Check the network, or install that interpreter (pyenv, your distribution) and try again."
+        )
+
+
+@contextlib.contextmanager
+def _killed_at_the_end(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """Whatever happens in the block, the job's whole process group is gone after it."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 9)
+        process.wait()
+
+
+def _watch(process: "subprocess.Popen[bytes]", job: Job) -> Exit:
+    """Wait for the process within its time and memory limits."""
+    deadline = time.monotonic() + job.limits.timeout_seconds + GRACE_SECONDS
+    while True:
+        try:
+            code = process.wait(timeout=POLL_SECONDS)
+            return Exit(code if code >= 0 else 128 - code)
+        except subprocess.TimeoutExpired:
+            pass
+        if time.monotonic() > deadline:
+            return Exit(137, timed_out=True)
+        if tree_rss_bytes(process.pid) > job.limits.memory_bytes:
+            return Exit(137, out_of_memory=True)
+
+
+def tree_rss_bytes(pid: int) -> int:
+    """Return the resident memory of a process and its children; 0 where they are gone."""
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        parent = psutil.Process(pid)
+        for process in (parent, *parent.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_info().rss
+    return total

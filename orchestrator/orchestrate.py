@@ -1,0 +1,268 @@
+"""The loop: environments, inputs, references, gates, then the measured jobs in rounds. Yields each result."""
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from orchestrator import datasets
+from orchestrator.catalogue import FRAMEWORKS
+from orchestrator.engines import Engine, Prepared
+from orchestrator.errors import BenchError, EngineError
+from orchestrator.plan import Plan, reference_job
+from orchestrator.store import RunStore, write_text
+from workers.spec import Job, Result, ValidationError, Verdict, pretty_json
+
+DONE = ("ok", "unsupported", "diverged", "did_not_learn")  # the same job would end so again; others are tried again
+
+
+class Progress(Protocol):
+    """Who listens to a run."""
+
+    def say(self, text: str) -> None:
+        """Something that the user should know, now."""
+
+    def plan(self, jobs: int) -> None:
+        """So many jobs, gates included, are ahead."""
+
+    def start(self, job: Job, what: str) -> None:
+        """A job begins; ``what`` says which kind it is, for the user."""
+
+    def finish(self, job: Job, result: Result, note: str = "") -> None:
+        """A job is over, or was there already (``note`` says so)."""
+
+
+@dataclass
+class Run:
+    """What the steps of one run share."""
+
+    plan: Plan
+    engine: Engine
+    store: RunStore
+    cache: Path
+    data_dir: Path | None
+    progress: Progress
+    prepared: dict[str, Prepared]
+    unavailable: dict[str, str]
+
+
+def orchestrate(
+    plan: Plan, engine: Engine, store: RunStore, cache: Path, data_dir: Path | None, progress: Progress
+) -> Iterator[Result]:
+    """Run the plan and yield each gate's and each measured job's result, written into the run's folder by then.
+
+    What the run's folder already holds is not run again. Raises BenchError where nothing can be run at all.
+    """
+    run = Run(plan, engine, store, cache, data_dir, progress, {}, {})
+    _prepare_inputs(run)
+    _prepare_environments(run)
+    for job in plan.train:
+        store.add_job(job)
+    progress.plan(len(plan.parity) + len(plan.train))
+    gates: dict[tuple[str, str], Result] = {}
+    for job in plan.parity:
+        result = _gate(run, job)
+        gates[job.workload, job.framework.name] = result
+        yield result
+    for job in plan.train:
+        yield _train(run, job, gates[job.workload, job.framework.name])
+
+
+def _prepare_inputs(run: Run) -> None:
+    """Put the datasets and the initial weights where jobs read them."""
+    for name in dict.fromkeys(workload.dataset for workload in run.plan.workloads):
+        folder = datasets.prepare(name, run.cache, run.data_dir, progress=True)
+        run.store.add_data(folder, datasets.DATASETS[name].checksum)
+    for weights in run.plan.weights.values():
+        run.store.add_arrays("weights", weights)
+
+
+def _prepare_environments(run: Run) -> None:
+    """Prepare every framework; one that cannot be had is unavailable, and the others go on."""
+    run.prepared["numpy reference"] = run.engine.prepare(FRAMEWORKS["numpy"], "cpu", run.progress.say)
+    for name in run.plan.frameworks:
+        if run.plan.device not in FRAMEWORKS[name].devices:
+            continue  # its jobs say why they are unsupported
+        try:
+            run.prepared[name] = run.engine.prepare(FRAMEWORKS[name], run.plan.device, run.progress.say)
+        except EngineError as error:
+            run.progress.say(str(error))
+            run.unavailable[name] = str(error).splitlines()[0]
+    if len(run.unavailable) == len(run.plan.frameworks):
+        raise EngineError("None of the frameworks' environments could be prepared; the causes stand above.")
+
+
+def _refusal(run: Run, job: Job) -> Result | None:
+    """Return the result of a job that cannot run whatever it holds, or None."""
+    entry = FRAMEWORKS[job.framework.name]
+    if job.device not in entry.devices:
+        return Result(job_id=job.id, status="unsupported", reason=entry.no_gpu)
+    if entry.name in run.unavailable:
+        return Result(job_id=job.id, status="unavailable", reason=run.unavailable[entry.name])
+    return None
+
+
+# ---------------------------------------------------------------------------- the gate
+
+
+def _gate(run: Run, job: Job) -> Result:
+    """Return the verdict's result: from this run's folder, from the cache, or by running the gate."""
+    refusal = _refusal(run, job)
+    if refusal is not None:
+        return _record(run, job, refusal)
+    try:
+        job = job.model_copy(update={"reference_sha256": _reference(run, job)})
+    except NoReference as error:
+        return _record(run, job, Result(job_id=job.id, status="failed", reason=str(error)))
+    prepared = run.prepared[job.framework.name]
+    key = hashlib.sha256(f"{prepared.key} {job.id} {job.reference_sha256}".encode()).hexdigest()[:24]
+    cached = run.cache / "gates" / f"{run.engine.name}-{key}.json"
+    result = _read_result(cached)
+    if result is not None:
+        run.store.write_job(job)
+        run.store.write_result(result)
+        run.progress.finish(job, result, "cached")
+        return result
+    result = _run(run, prepared, job, "parity gate", keep_compiled=True)
+    # A failed one is tried again the next time: someone is mending it.
+    if result.status == "unsupported" or (result.status == "ok" and result.parity and result.parity.passed):
+        write_text(cached, pretty_json(result))
+    return result
+
+
+class NoReference(BenchError):
+    """The float64 reference of a workload could not be made."""
+
+
+def _reference(run: Run, parity_job: Job) -> str:
+    """Return the hash of the workload's reference, which is then among the run's inputs."""
+    job = reference_job(parity_job)
+    prepared = run.prepared["numpy reference"]
+    cached = run.cache / "references" / f"{job.id}-{prepared.recipe_hash[:12]}.npz"
+    if not cached.exists():
+        folder = run.store.write_job(job)
+        run.progress.start(job, "float64 reference")
+        result = run.engine.run(prepared, job, folder, None)
+        run.store.write_result(result)
+        if result.status != "ok":
+            raise NoReference(f"the float64 reference of {job.workload} is {result.status}: {result.reason}")
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        part = cached.with_suffix(".part")
+        shutil.copyfile(folder / "reference.npz", part)
+        part.replace(cached)
+        (folder / "reference.npz").unlink()
+    with np.load(cached) as archive:
+        return run.store.add_arrays("reference", dict(archive))
+
+
+# ---------------------------------------------------------------------------- the measured jobs
+
+
+def _train(run: Run, job: Job, gate: Result) -> Result:
+    """Run one measured job, unless its result is there already or the gate showed that it cannot run."""
+    refusal = _refusal(run, job)
+    if refusal is None and gate.status == "unsupported":
+        refusal = Result(job_id=job.id, status="unsupported", reason=gate.reason)
+    if refusal is not None:
+        return _record(run, job, refusal)
+    verdict = gate.parity or Verdict(passed=False, reason=f"the gate's job is {gate.status}: {gate.reason}")
+    job = job.model_copy(update={"parity": verdict})
+    prepared = run.prepared[job.framework.name]
+    result = run.store.read_result(job.id)
+    if result is not None and result.status in DONE and _same_environment(result, prepared, run.engine):
+        run.progress.finish(job, result, "done before")
+        return result
+    _warm_up(run, prepared, job)
+    return _run(run, prepared, job, f"round {job.repeat + 1} of {run.plan.rounds}", keep_compiled=False)
+
+
+def _same_environment(result: Result, prepared: Prepared, engine: Engine) -> bool:
+    environment = result.environment
+    return (environment.engine, environment.recipe_hash, environment.image_id) == (
+        engine.name,
+        prepared.recipe_hash,
+        prepared.image_id,
+    )
+
+
+def _warm_up(run: Run, prepared: Prepared, job: Job) -> None:
+    """Fill the compile cache of a framework that has one: the job itself, one epoch on a few rows, untimed."""
+    if not prepared.entry.compile_cache:
+        return
+    marker = _compile_cache(run, prepared) / f".warm-{job.workload}-{_shape_of(job)}"
+    if marker.exists():
+        return
+    rows = job.recipe.batch_size + 1  # one whole batch and one short one
+    small = job.model_copy(
+        update={
+            "id": f"{job.id}-warm",
+            "dataset": job.dataset.model_copy(
+                update={"train_rows": min(rows, job.dataset.train_rows), "test_rows": min(2, job.dataset.test_rows)}
+            ),
+            "recipe": job.recipe.model_copy(update={"epochs": 1}),
+        }
+    )
+    folder = run.store.write_job(small)
+    run.progress.start(small, "compiling, untimed")
+    result = _with_compile_cache(run, prepared, small, folder, keep=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    if result.status in ("ok", "did_not_learn"):
+        marker.touch()
+
+
+def _shape_of(job: Job) -> str:
+    """Return a hash of what decides a job's compiled code: its layers and its recipe."""
+    text = "".join(pretty_json(part) for part in (*job.model.layers, job.recipe))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _run(run: Run, prepared: Prepared, job: Job, what: str, keep_compiled: bool) -> Result:
+    folder = run.store.write_job(job)
+    run.progress.start(job, what)
+    try:
+        result = _with_compile_cache(run, prepared, job, folder, keep_compiled)
+    except EngineError as error:
+        result = Result(job_id=job.id, status="failed", reason=str(error))
+    run.store.write_result(result)
+    run.progress.finish(job, result)
+    return result
+
+
+def _compile_cache(run: Run, prepared: Prepared) -> Path:
+    folder = run.cache / "compiled" / f"{run.engine.name}-{prepared.key}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _with_compile_cache(run: Run, prepared: Prepared, job: Job, folder: Path, keep: bool) -> Result:
+    """Run the job on a writable copy of its framework's compile cache; ``keep`` what it compiled for the next."""
+    if not prepared.entry.compile_cache:
+        return run.engine.run(prepared, job, folder, None)
+    kept, own = _compile_cache(run, prepared), folder / "compiled"
+    shutil.copytree(kept, own, ignore=shutil.ignore_patterns(".warm-*"))
+    try:
+        result = run.engine.run(prepared, job, folder, own)
+        if keep and result.status == "ok":
+            shutil.copytree(own, kept, dirs_exist_ok=True)
+        return result
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
+def _record(run: Run, job: Job, result: Result) -> Result:
+    """Write a result for a job that was not run."""
+    run.store.write_job(job)
+    run.store.write_result(result)
+    run.progress.finish(job, result)
+    return result
+
+
+def _read_result(path: Path) -> Result | None:
+    try:
+        return Result.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValidationError):
+        return None

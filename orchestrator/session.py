@@ -1,0 +1,192 @@
+"""One call of ``bench orchestrate`` or ``bench build``: checks what was asked, chooses the engine, drives the loop."""
+
+import os
+import platform
+import re
+import shlex
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+
+from orchestrator import datasets, gpu
+from orchestrator.catalogue import FRAMEWORKS
+from orchestrator.engines import Engine
+from orchestrator.engines.docker import DockerEngine
+from orchestrator.engines.local import LocalEngine
+from orchestrator.errors import EngineError, Interrupted, StoreError, UsageError
+from orchestrator.orchestrate import orchestrate
+from orchestrator.plan import Plan, Request, framework_names, make_plan
+from orchestrator.progress import RunProgress
+from orchestrator.store import RunInfo, RunStore, cache_dir
+from orchestrator.suite import nearest
+from orchestrator.summary import Summary, summarise
+
+ENGINES = ("auto", "docker", "local")
+UNITS = {"": 1, "B": 1, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of ``bench orchestrate`` as the user gave them; ``command``: the words after ``bench``."""
+
+    frameworks: str
+    suite: str
+    workloads: str | None
+    engine: str
+    gpu: bool
+    threads: int | None
+    rounds: int | None
+    seed: int | None
+    timeout_seconds: float
+    memory: str
+    data_dir: Path | None
+    output: Path
+    run: Path | None
+    command: list[str]
+
+
+def run(asked: Asked, console: Console) -> Summary:
+    """Do the run and return its summary. Raises BenchError; Interrupted after Ctrl-C, with how to go on."""
+    plan = _plan(asked)
+    engine, why = choose_engine(asked.engine)
+    console.print(f"Engine: {engine.name} ({why}).", highlight=False)
+    no_gpu = engine.why_no_gpu() if asked.gpu else None
+    if no_gpu:
+        raise EngineError(no_gpu)
+    store = RunStore(asked.run or _new_folder(asked.output, plan.suite.suite))
+    if asked.run is not None:
+        store.read_info()  # refuses a folder that is no run
+    info = _info(asked, plan, engine, store)
+    store.write_info(info)
+    with RunProgress(console) as progress:
+        progress.say(f"Run: {store.folder}")
+        try:
+            for _ in orchestrate(plan, engine, store, cache_dir(), datasets.find_data_dir(asked.data_dir), progress):
+                pass
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"Stopped. What is done is kept in {store.folder}. Go on with:\n  {_continue(asked, store)}"
+            ) from None
+    progress.say(f"\nResults: {store.folder}  (print them again: bench show {store.folder})")
+    return summarise(info, store.jobs())
+
+
+def build(frameworks: str, engine_name: str, with_gpu: bool, console: Console) -> Iterator[str]:
+    """Prepare environments; yield a line for each. Raises UsageError or EngineError."""
+    mistakes: list[str] = []
+    names = framework_names(frameworks, mistakes)
+    device = "gpu" if with_gpu else "cpu"
+    mistakes += _engine_mistakes(engine_name)
+    mistakes += [f"{n}: {FRAMEWORKS[n].no_gpu}." for n in names if device not in FRAMEWORKS[n].devices]
+    if mistakes:
+        raise UsageError(mistakes)
+    engine, why = choose_engine(engine_name)
+    yield f"Engine: {engine.name} ({why})."
+    for name in names:
+        with console.status(f"preparing {name}") as status:
+            prepared = engine.prepare(FRAMEWORKS[name], device, status.update)
+        yield f"{name} {FRAMEWORKS[name].version}: {prepared.target}"
+
+
+def choose_engine(name: str) -> tuple[Engine, str]:
+    """Return the engine and why it was taken. Raises EngineError where the one asked for cannot work."""
+    local, docker = LocalEngine(cache_dir()), DockerEngine()
+    if name == "local":
+        return _working(local), "as asked"
+    if name == "docker":
+        return _working(docker), "as asked"
+    reason = docker.why_not()
+    if reason is None:
+        return docker, "auto: a Docker daemon answers"
+    return _working(local), f"auto: {reason.split('. Start')[0]}"
+
+
+def _working(engine: Engine) -> Engine:
+    reason = engine.why_not()
+    if reason:
+        raise EngineError(f"--engine {engine.name}: {reason}.")
+    return engine
+
+
+def _plan(asked: Asked) -> Plan:
+    """Return the plan, or raise UsageError with every mistake of the command line and the suite at once."""
+    mistakes = _engine_mistakes(asked.engine)
+    memory_bytes = parse_bytes(asked.memory)
+    if memory_bytes is None:
+        mistakes.append(f"--memory is {asked.memory!r}; give a number and a unit, such as 8GiB or 500MiB.")
+    request = Request(
+        frameworks=asked.frameworks,
+        suite=asked.suite,
+        workloads=asked.workloads,
+        gpu=asked.gpu,
+        threads=asked.threads,
+        rounds=asked.rounds,
+        seed=asked.seed,
+        timeout_seconds=asked.timeout_seconds,
+        memory_bytes=memory_bytes or 8 * 1024**3,
+    )
+    try:
+        plan = make_plan(request, sorted(os.sched_getaffinity(0)))
+    except UsageError as error:
+        raise UsageError([*mistakes, *error.mistakes]) from None
+    if mistakes:
+        raise UsageError(mistakes)
+    return plan
+
+
+def _engine_mistakes(name: str) -> list[str]:
+    return [] if name in ENGINES else [f"Unknown engine {name!r}. {nearest(name, ENGINES)}"]
+
+
+def parse_bytes(text: str) -> int | None:
+    """Return ``8GiB``, ``500 MB`` or ``1073741824`` in bytes, or None."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    if match is None or match.group(2).upper() not in UNITS:
+        return None
+    return int(float(match.group(1)) * UNITS[match.group(2).upper()])
+
+
+def _new_folder(output: Path, suite: str) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for number in range(100):
+        folder = output / (f"{suite}-{stamp}" + (f"-{number}" if number else ""))
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise StoreError(f"{folder}: cannot be made ({error.strerror}). Choose another with --output.") from None
+    raise StoreError(f"{output} has too many runs of this second; choose another place with --output.")
+
+
+def _info(asked: Asked, plan: Plan, engine: Engine, store: RunStore) -> RunInfo:
+    return RunInfo(
+        name=store.folder.name,
+        suite=plan.suite.suite,
+        frameworks=plan.frameworks,
+        engine=engine.name,
+        device=plan.device,
+        threads=plan.train[0].threads,
+        rounds=plan.rounds,
+        command=["bench", *asked.command],
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        host={
+            "system": platform.platform(),
+            "cpus": os.cpu_count(),
+            "memory_bytes": psutil.virtual_memory().total,
+            "gpus": ", ".join(gpu.gpu_names()) or None,
+            "gpu_driver": gpu.driver_version(),
+        },
+    )
+
+
+def _continue(asked: Asked, store: RunStore) -> str:
+    """Return the command line that goes on with this run."""
+    words = ["bench", *asked.command]
+    return shlex.join(words if asked.run else [*words, "--run", str(store.folder)])
