@@ -23,7 +23,7 @@ from .schedules import learning_rates
 from .scoring import learned, probabilities, score
 from .spec import Environment, Epoch, Job, Result, arrays_sha256, pretty_json
 from .threads import ThreadClock
-from .worker import Arrays, Unsupported, Worker, missing_kinds, staged
+from .worker import Arrays, Unsupported, Worker, missing_kinds, notes_for, staged
 
 PREDICT_PASSES = 3  # over the test rows, at least ...
 PREDICT_SECONDS = 0.5  # ... and until they took this long
@@ -99,7 +99,7 @@ def run_train(job: Job, folder: Path, result: Result) -> None:
     weights = load_weights(job, folder)
     _, phases.build_seconds = timed(lambda: worker.build(job, weights), worker)
     check_parameters(job, weights, worker.parameters())
-    result.staging, result.composed = worker.staging, list(worker.composed)
+    result.staging, result.composed = worker.staging, notes_for(job, worker.composed)
 
     test = staged(worker, job, data["test_x"], data["test_y"])
     outputs = _train(job, worker, data, test, result)
@@ -125,15 +125,16 @@ def _train(job: Job, worker: Worker, data: Arrays, test: Any, result: Result) ->
         rates = learning_rates(job.recipe, number * steps, steps)
         parts = [(order, rates)] if number else [(order[:size], rates[:1]), (order[size:], rates[1:])]
         stage_seconds, train_seconds, total = 0.0, [], 0.0
-        with ThreadClock() as threads:
-            for chosen, part_rates in parts:
-                if not len(chosen):
-                    continue
-                handle, seconds = stage(chosen)
-                stage_seconds += seconds
+        threads = ThreadClock()
+        for chosen, part_rates in parts:
+            if not len(chosen):
+                continue
+            handle, seconds = stage(chosen)
+            stage_seconds += seconds
+            with threads:
                 loss, seconds = timed(partial(worker.train_epoch, handle, part_rates), worker)
-                train_seconds.append(seconds)
-                total += loss * len(chosen)
+            train_seconds.append(seconds)
+            total += loss * len(chosen)
         result.environment.threads_seen = threads.seen
         if number == 0:
             result.phases.first_step_seconds = train_seconds[0]

@@ -14,7 +14,7 @@ import numpy as np
 from . import dropout_probe
 from .schedules import learning_rates
 from .spec import SGD, Constant, Job, TensorError, Verdict
-from .worker import Arrays, Worker, staged
+from .worker import Arrays, Worker, notes_for, staged
 
 ROWS = 16
 STEPS = {"gradient": 1, "recipe": 3, "stressed": 3}
@@ -125,7 +125,7 @@ class Difference(Exception):
 def check(worker: Worker, job: Job, record: Arrays) -> Verdict:
     """Hold an opened worker to the reference's record and return the verdict."""
     meta = json.loads(str(record["meta"]))
-    verdict = Verdict(passed=False, declared_differences=list(worker.declared_differences))
+    verdict = Verdict(passed=False, declared_differences=notes_for(job, worker.declared_differences))
     try:
         _check_shapes(job, record, meta)
         for name in STEPS:

@@ -135,15 +135,15 @@ class TorchWorker(Worker):
         "lstm": lambda item: [LSTM(item)],
     }
     layout = "channels_first"
-    composed = (
-        "flatten of several channels: nn.Flatten, then index_select to height, width, channel",
-        "same padding with more at one side: explicit padding, then the convolution or pooling without any",
-        "one bias in an LSTM: nn.LSTM's second bias is zero and frozen",
-        "loss summed over the outputs: reduction='sum', divided by the rows",
-        "clip_norm: norms and a scale on the device, without the 1e-6 of clip_grad_norm_",
-        "SGD with velocity 'step': optim.SGD, its momentum buffers rescaled when the rate changes",
-        "Adam with epsilon_form 'uncorrected': optim.Adam, its epsilon set anew in each step",
-    )
+    composed = {
+        "flatten": "of several channels: nn.Flatten, then index_select to height, width, channel",
+        "conv2d": "same padding with more at one side: explicit padding before the convolution",
+        "maxpool2d": "same padding with more at one side: explicit padding before the pooling",
+        "lstm": "one bias: nn.LSTM's second bias is zero and frozen",
+        "clip_norm": "norms and a scale on the device, without the 1e-6 of clip_grad_norm_",
+        "sgd": "velocity 'step': optim.SGD, its momentum buffers rescaled when the rate changes",
+        "adam": "epsilon_form 'uncorrected': optim.Adam, its epsilon set anew in each step",
+    }
 
     def versions(self):
         found = {"torch": torch.__version__, "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}

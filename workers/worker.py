@@ -30,11 +30,11 @@ class Worker:
     staging: ClassVar[Literal["resident", "streamed"]] = "resident"
     """``resident``: ``stage`` puts all rows where training reads them; ``streamed``: batches move in the epoch."""
 
-    composed: ClassVar[Any] = ()
-    """Forms of the spec that this worker composes from its framework's own operations, in words."""
+    composed: ClassVar[Dict[str, str]] = {}
+    """Forms that this worker composes from its framework's operations: kind (or ``clip_norm``) -> in words."""
 
-    declared_differences: ClassVar[Any] = ()
-    """Where the framework rightly differs from the reference, in words, for every report."""
+    declared_differences: ClassVar[Dict[str, str]] = {}
+    """Where the framework rightly differs from the reference: kind -> in words, for every report."""
 
     def versions(self) -> Dict[str, str]:
         """Return the versions of the framework and of the libraries that do its arithmetic."""
@@ -87,6 +87,15 @@ class Worker:
 def missing_kinds(worker: Worker, job: Job) -> List[str]:
     """Return the layer kinds of the job that the worker has no builder for."""
     return sorted({item.layer.kind for item in job.model.layers} - set(worker.layers))
+
+
+def notes_for(job: Job, notes: Dict[str, str]) -> List[str]:
+    """Return what a worker says (``composed``, ``declared_differences``) of the kinds that a job uses."""
+    recipe = job.recipe
+    kinds = {item.layer.kind for item in job.model.layers} | {recipe.optimiser.kind, recipe.loss.kind}
+    if recipe.clip_norm is not None:
+        kinds.add("clip_norm")
+    return ["{}: {}".format(kind, text) for kind, text in notes.items() if kind in kinds]
 
 
 def layer_weights(weights: Arrays, name: str) -> Arrays:

@@ -1,0 +1,115 @@
+"""Runs many gate cases in one process of a framework's own environment (Theano compiles for seconds per process).
+
+usage: python in_environment.py FRAMEWORK FOLDER    with FOLDER/cases.json: [{name, record, job, change}]
+Writes FOLDER/verdicts.json: {case: verdict}. Must run on every Python that a worker runs on.
+"""
+
+import importlib
+import json
+import os
+import sys
+import traceback
+
+FRAMEWORK, FOLDER = sys.argv[1:]
+
+from workers import threads  # noqa: E402
+
+threads.pin(2, [])
+
+import numpy as np  # noqa: E402
+
+from workers import parity  # noqa: E402
+from workers.spec import Job  # noqa: E402
+
+
+def second_bias(worker):
+    """PyTorch's second LSTM bias, left at something else than zero."""
+    build = worker.build
+
+    def build_with_bias(job, weights):
+        build(job, weights)
+        for module in worker.model.modules():
+            if hasattr(module, "bias_hh_l0"):
+                module.bias_hh_l0.data.fill_(0.01)
+
+    worker.build = build_with_bias
+
+
+def dropout_always(worker):
+    """Evaluation that forgets to switch dropout off (Chainer in DLBench)."""
+    build = worker.build
+
+    def build_and_never_evaluate(job, weights):
+        build(job, weights)
+        worker.model.eval = lambda: worker.model.train(True)
+
+    worker.build = build_and_never_evaluate
+
+
+def dropout_never(worker):
+    """Training that never switches dropout on (PyTorch 0.4 in DLBench)."""
+    from torch.nn import Module
+
+    build = worker.build
+
+    def build_and_never_train(job, weights):
+        build(job, weights)
+        worker.model.train = lambda mode=True: Module.train(worker.model, False)
+
+    worker.build = build_and_never_train
+
+
+def own_weights(worker):
+    """Weights that the worker initialises itself."""
+    build = worker.build
+    worker.build = lambda job, weights: build(job, {name: value + np.float32(0.01) for name, value in weights.items()})
+
+
+def without_numpy(worker):
+    """No defect: NumPy's arithmetic raises while the worker trains, so that only the framework can compute."""
+    train_epoch = worker.train_epoch
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("NumPy's arithmetic was used inside train_epoch")
+
+    def train_without_numpy(handle, rates):
+        kept = {name: getattr(np, name) for name in ("matmul", "dot", "einsum", "tanh")}
+        try:
+            for name in kept:
+                setattr(np, name, refuse)
+            return train_epoch(handle, rates)
+        finally:
+            for name, function in kept.items():
+                setattr(np, name, function)
+
+    worker.train_epoch = train_without_numpy
+
+
+CHANGES = {f.__name__: f for f in (second_bias, dropout_always, dropout_never, own_weights, without_numpy)}
+
+
+def main():
+    with open(os.path.join(FOLDER, "cases.json")) as file:
+        cases = json.load(file)
+    module = importlib.import_module("workers.{}_worker".format(FRAMEWORK))
+    verdicts = {}
+    opened = module.WORKER()
+    opened.open_device("cpu", 2)
+    for case in cases:
+        worker = opened
+        if case["change"]:
+            worker = module.WORKER()
+            worker.open_device("cpu", 2)
+            CHANGES[case["change"]](worker)
+        with np.load(os.path.join(FOLDER, case["record"] + ".npz")) as archive:
+            record = dict(archive)
+        try:
+            verdict = parity.check(worker, Job.model_validate(case["job"]), record)
+            verdicts[case["name"]] = verdict.model_dump(mode="json")
+        except Exception:
+            verdicts[case["name"]] = {"crashed": traceback.format_exc()}
+    with open(os.path.join(FOLDER, "verdicts.json"), "w") as file:
+        json.dump(verdicts, file)
+
+
+main()

@@ -1,0 +1,149 @@
+"""Every framework against the reference: all layer kinds, optimisers, losses; and the gate closes on each of them."""
+
+import functools
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from orchestrator.catalogue import FRAMEWORKS, ROOT
+from orchestrator.engines.local import LocalEngine
+from tests.alterations import ADAM, BASES, BINARY, HEAD, SGD, SQUARED, alterations
+from tests.jobs import CATEGORICAL, FLAT, IMAGE, STEPS, make_job, make_weights
+from workers.reference import make_reference
+from workers.spec import LAYER_KINDS, Job, Verdict
+
+SMALL = [{"kind": "dense", "units": 8}, {"kind": "activation", "function": "tanh"}, HEAD]
+
+# The bases of the alterations hold every layer kind; these add what they leave out.
+CASES: dict[str, Job] = {
+    **BASES,
+    "stacked lstm": make_job(
+        [{"kind": "lstm", "units": 7, "output": "sequence"}, {"kind": "dropout", "rate": 0.25}, {"kind": "lstm", "units": 6},
+         HEAD],
+        STEPS,
+        ADAM,
+    ),
+    "uneven same padding": make_job(
+        [
+            {"kind": "conv2d", "filters": 4, "kernel_size": [2, 3], "strides": [2, 3], "padding": "same", "bias": False},
+            {"kind": "maxpool2d", "pool_size": [3, 2], "strides": [3, 2], "padding": "same"},
+            {"kind": "activation", "function": "softmax"},
+            {"kind": "flatten"},
+            HEAD,
+        ],
+        IMAGE,
+        SGD,
+    ),
+    **{
+        f"sgd {velocity} nesterov={nesterov} momentum={momentum}": make_job(
+            SMALL, FLAT, {**SGD, "velocity": velocity, "nesterov": nesterov, "momentum": momentum}
+        )
+        for velocity, nesterov, momentum in (
+            ("step", False, 0.9),
+            ("gradient", True, 0.9),
+            ("gradient", False, 0.9),
+            ("step", False, 0.0),
+        )
+    },
+    "adam uncorrected, all decayed, clipped": make_job(
+        SMALL, FLAT, {**ADAM, "epsilon_form": "uncorrected", "weight_decay_on": "all"}, clip_norm=0.1
+    ),
+    **{
+        f"{loss['kind']} {over}": make_job(SMALL, FLAT, SGD, {**loss, "over_outputs": over})
+        for loss in (BINARY, SQUARED)
+        for over in ("mean", "sum")
+    },
+    "one output": make_job([*SMALL[:2], {"kind": "dense", "units": 1}], FLAT, ADAM, BINARY),
+    "categorical": make_job(SMALL, FLAT, ADAM, CATEGORICAL),
+}  # fmt: skip
+
+SAMPLE = {
+    ("mlp", "dense_1", "bias"), ("mlp", "activation_1", "function"), ("mlp", "activation_3", "function"),
+    ("mlp", "optimiser sgd", "momentum"), ("mlp", "optimiser sgd", "nesterov"), ("mlp", "optimiser sgd", "velocity"),
+    ("mlp", "optimiser sgd", "weight_decay"), ("mlp", "optimiser sgd", "weight_decay_on"),
+    ("mlp", "recipe", "clip_norm"), ("mlp", "schedule step", "factor"),
+    ("cnn", "dropout_1", "rate"), ("cnn", "dropout_2", "rate"), ("cnn", "conv2d_1", "strides"),
+    ("cnn", "maxpool2d_1", "pool_size"), ("cnn", "optimiser adam", "beta_2"), ("cnn", "optimiser adam", "epsilon"),
+    ("cnn", "optimiser adam", "epsilon_form"), ("cnn", "loss binary_cross_entropy", "over_outputs"),
+    ("lstm", "lstm_1", "gate_order"), ("lstm", "lstm_1", "bias"),
+}  # fmt: skip
+CHEAP = {"mlp", "lstm"}  # Theano compiles each for seconds, so it alters two bases only
+DEFECTS = {"second_bias": "lstm", "dropout_always": "cnn", "dropout_never": "cnn", "own_weights": "mlp"}
+CONTESTANTS = [name for name in FRAMEWORKS if name != "numpy"]
+
+
+@functools.cache
+def record(case: str) -> dict[str, np.ndarray]:
+    return make_reference(CASES[case], make_weights(CASES[case]))
+
+
+def run_cases(framework: str, cases: list[dict[str, Any]], folder: Path, cache: Path) -> dict[str, Any]:
+    """Run the cases in one process of the framework's environment; return {name: verdict, or what crashed}."""
+    entry = FRAMEWORKS[framework]
+    prepared = LocalEngine(cache).prepare(entry, "cpu", print)
+    for name in {case["record"] for case in cases}:
+        np.savez(folder / f"{name}.npz", **record(name))  # type: ignore[arg-type]
+    (folder / "cases.json").write_text(json.dumps(cases))
+    compiled = cache / "compiled" / f"tests-{prepared.key}"
+    compiled.mkdir(parents=True, exist_ok=True)
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(Path.home()), "PYTHONPATH": str(ROOT)}
+    environment |= {name: value.format(folder=compiled) for name, value in entry.compile_cache.items()}
+    script = Path(__file__).with_name("in_environment.py")
+    subprocess.run([prepared.target, script, framework, folder], env=environment, check=True, timeout=1500)
+    verdicts: dict[str, Any] = json.loads((folder / "verdicts.json").read_text())
+    return verdicts
+
+
+def case(name: str, base: str, job: Job, change: str | None = None) -> dict[str, Any]:
+    return {"name": name, "record": base, "job": job.model_dump(mode="json"), "change": change}
+
+
+@pytest.mark.parametrize("framework", CONTESTANTS)
+def test_the_gate_passes_on_every_case_and_closes_on_the_altered_ones(
+    framework: str, tmp_path: Path, cache: Path
+) -> None:
+    """The right cases run with NumPy's arithmetic forbidden during training."""
+    right = [case(f"right: {name}", name, job, "without_numpy") for name, job in CASES.items()]
+    wrong = [
+        case(item.name, item.base, item.job)
+        for item in alterations()
+        if (item.base, item.place, item.field) in SAMPLE and (framework != "theano" or item.base in CHEAP)
+    ]
+    wrong.append(case("defect: own_weights", "mlp", BASES["mlp"], "own_weights"))
+    verdicts = run_cases(framework, right + wrong, tmp_path, cache)
+    crashed = {name: found["crashed"] for name, found in verdicts.items() if "crashed" in found}
+    assert not crashed, "\n".join(f"{name}:\n{text}" for name, text in crashed.items())
+    found = {name: Verdict.model_validate(verdict) for name, verdict in verdicts.items()}
+    failed = {name: verdict.reason for name, verdict in found.items() if name.startswith("right") and not verdict.passed}
+    assert not failed
+    open_gates = [name for name, verdict in found.items() if not name.startswith("right") and verdict.passed]
+    assert not open_gates
+    assert all(found[item["name"]].first_difference for item in wrong)
+
+
+def test_a_worker_that_leans_on_numpy_is_found(tmp_path: Path, cache: Path) -> None:
+    """The NumPy worker itself: what the test above forbids does show."""
+    (found,) = run_cases("numpy", [case("lstm", "lstm", BASES["lstm"], "without_numpy")], tmp_path, cache).values()
+    assert "NumPy's arithmetic was used inside train_epoch" in found["crashed"]
+
+
+def test_published_defects_put_back_into_a_framework_are_caught(tmp_path: Path, cache: Path) -> None:
+    cases = [case(defect, base, BASES[base], defect) for defect, base in DEFECTS.items()]
+    verdicts = run_cases("torch", cases, tmp_path, cache)
+    found = {name: Verdict.model_validate(verdict) for name, verdict in verdicts.items()}
+    first = {name: verdict.first_difference.tensor for name, verdict in found.items() if verdict.first_difference}
+    assert first == {
+        "second_bias": "lstm_1/bias",
+        "dropout_always": "outputs",
+        "dropout_never": "dropout_1/mask",
+        "own_weights": "dense_1/kernel",
+    }
+
+
+def test_the_cases_hold_every_layer_kind() -> None:
+    kinds = {item.layer.kind for job in CASES.values() for item in job.model.layers}
+    assert kinds == set(LAYER_KINDS)
