@@ -21,6 +21,7 @@ from workers.spec import (
 )
 
 LARGEST_THREADS = 1024
+LONGEST_TIMEOUT = 1e9  # seconds; beyond 9e9 the worker's own deadline overflows
 NOT_IDENTITY = {"id", "limits", "reference_sha256", "parity"}
 
 
@@ -65,8 +66,9 @@ def make_plan(request: Request, cpus: Sequence[int]) -> Plan:
         mistakes.append(f"--rounds is {request.rounds}; it must be at least 1.")
     if request.seed is not None and not 0 <= request.seed < 2**31:
         mistakes.append(f"--seed is {request.seed}; it must be from 0 to 2147483647.")
-    if request.timeout_seconds <= 0:
-        mistakes.append(f"--timeout is {request.timeout_seconds:g}; it must be more than 0 seconds.")
+    if not 0 < request.timeout_seconds <= LONGEST_TIMEOUT:  # false for NaN too
+        text = f"it must be more than 0 and at most {LONGEST_TIMEOUT:.0f} seconds."
+        mistakes.append(f"--timeout is {request.timeout_seconds:g}; {text}")
     if request.memory_bytes < 64 * 1024**2:
         mistakes.append(f"--memory is {request.memory_bytes} bytes; it must be at least 64 MiB.")
     if mistakes or suite is None:

@@ -128,7 +128,7 @@ def _plan(asked: Asked) -> Plan:
         rounds=asked.rounds,
         seed=asked.seed,
         timeout_seconds=asked.timeout_seconds,
-        memory_bytes=memory_bytes or 8 * 1024**3,
+        memory_bytes=8 * 1024**3 if memory_bytes is None else memory_bytes,
     )
     try:
         plan = make_plan(request, sorted(os.sched_getaffinity(0)))

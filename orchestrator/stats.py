@@ -28,6 +28,8 @@ def estimate(values: Sequence[float]) -> Estimate:
 
     Raises ValueError for no values, or one that is not positive.
     """
+    if any(value <= 0 for value in values):
+        raise ValueError(f"times and ratios are positive; these are not: {list(values)}")
     middle = median(values)
     if len(values) < FEWEST:
         return Estimate(middle, None, None)

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import platformdirs
@@ -19,6 +20,8 @@ import platformdirs
 from orchestrator.errors import StoreError
 from workers.compat import Text
 from workers.spec import Job, Record, Result, ValidationError, arrays_sha256, pretty_json
+
+Document = TypeVar("Document", Job, Result)
 
 
 def cache_dir() -> Path:
@@ -104,18 +107,12 @@ class RunStore:
     def read_result(self, job_id: str) -> Result | None:
         """Return the job's result, or None where there is none yet. Raises StoreError for one that is not valid."""
         path = self.job_folder(job_id) / "result.json"
-        if not path.exists():
-            return None
-        return Result.model_validate(_load(path))
+        return _validated(Result, path) if path.exists() else None
 
     def jobs(self) -> Iterator[tuple[Job, Result | None]]:
-        """Yield each job of the run with its result, if it has one."""
+        """Yield each job of the run with its result, if it has one. Raises StoreError for one that is not valid."""
         for path in sorted(self.folder.glob("jobs/*/job.json")):
-            try:
-                job = Job.model_validate(_load(path))
-                yield job, self.read_result(path.parent.name)
-            except ValidationError as error:
-                raise StoreError(f"{path.parent}: job.json or result.json is not valid: {_first_line(error)}") from None
+            yield _validated(Job, path), self.read_result(path.parent.name)
 
     def add_data(self, source: Path, checksum: str) -> None:
         """Put a dataset's arrays among the inputs: hard links where the cache is on the same disk, else copies."""
@@ -135,7 +132,7 @@ class RunStore:
         if not path.exists():
             part = path.with_name(path.stem + ".part.npz")
             path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(part, allow_pickle=False, **arrays)
+            np.savez(part, **arrays)  # type: ignore[arg-type]
             part.replace(path)
         return digest
 
@@ -150,12 +147,14 @@ def link_or_copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _load(path: Path) -> object:
+def _validated(model: type[Document], path: Path) -> Document:
     def refuse(word: str) -> None:
         raise ValueError(f"{word} is not a number that JSON has")
 
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+        return model.model_validate(json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse))
+    except ValidationError as error:
+        raise StoreError(f"{path} is not valid: {_first_line(error)}") from None
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read: {_first_line(error)}") from None
 
@@ -163,5 +162,5 @@ def _load(path: Path) -> object:
 def _first_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
     return str(error).splitlines()[0]

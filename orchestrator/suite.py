@@ -125,13 +125,17 @@ def _check(workload: Workload) -> list[str]:
 
 def _check_head(workload: Workload, layers: list[ResolvedLayer], outputs: int) -> list[str]:
     last, loss = layers[-1], workload.recipe.loss
+    if loss.kind != "categorical_cross_entropy":  # every dataset so far has classes
+        return [
+            f"loss {loss.kind} takes numbers as targets, but {workload.dataset} has classes: categorical_cross_entropy."
+        ]
     if last.output_shape != [outputs]:
         return [
             f"layer {len(layers)} ({last.name}) puts out {tuple(last.output_shape)}, "
             f"but {workload.dataset} needs ({outputs},)."
         ]
     function = getattr(last.layer, "function", None)
-    if loss.kind != "mean_squared_error" and function in ("softmax", "sigmoid"):
+    if function in ("softmax", "sigmoid"):
         return [
             f"layer {len(layers)} ({last.name}) is a {function}, but {loss.kind} takes logits and "
             f"applies it itself; leave the layer out."

@@ -104,7 +104,11 @@ def summarise(info: RunInfo, pairs: Iterable[Pair]) -> Summary:
         group = groups.setdefault((job.workload, job.device, job.threads), {})
         group.setdefault(job.framework.label, []).append((job, result))
     cells = [cell for _, by_framework in sorted(groups.items()) for cell in _ranked(by_framework)]
-    gates = [_gate(job, result) for job, result in everything if job.reference_sha256 and result]
+    gates = [
+        _gate(job, result)
+        for job, result in everything
+        if job.reference_sha256 and result and result.status != "unsupported"
+    ]
     return Summary(
         run=info,
         cells=cells,

@@ -8,13 +8,12 @@ import gc
 import importlib
 import os
 import platform
-import resource
-import sys
+import re
 import time
 import traceback
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -47,7 +46,7 @@ def run_job(job: Job, folder: Path) -> Result:
     except Exception as error:
         traceback.print_exc()
         result.status, result.reason = _status(error), _reason(error)
-    result.peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    result.peak_rss_bytes = _peak_rss_bytes()
     write_text(folder / "result.json", pretty_json(result))
     return result
 
@@ -254,6 +253,16 @@ def check_parameters(job: Job, weights: Arrays, parameters: Arrays) -> None:
             raise ValueError("{} is not the job's initial weight in the worker; nothing was timed".format(name))
 
 
+def _peak_rss_bytes() -> Optional[int]:
+    """Return this process's largest resident memory; getrusage would count that of the process it was forked from."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    found = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+    return int(found.group(1)) * 1024 if found else None
+
+
 def _environment() -> Environment:
     """Return what can be read from inside; the engine adds the rest."""
     baked = Path(__file__).resolve().parent.parent / "recipe_hash"  # only in an image
@@ -262,8 +271,7 @@ def _environment() -> Environment:
         "cpu_count": len(os.sched_getaffinity(0)),
         "recipe_hash": baked.read_text().strip() if baked.exists() else None,
     }
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if sys.platform == "linux" else []:
-        if line.startswith("model name"):
-            found["cpu_model"] = line.split(":", 1)[1].strip()
-            break
+    model = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    if model:
+        found["cpu_model"] = model.group(1)
     return Environment(**found)

@@ -2,7 +2,9 @@
 
 import os
 
-os.environ["THEANO_FLAGS"] = "floatX=float32," + os.environ.get("THEANO_FLAGS", "")  # of two equal flags, the last holds
+os.environ["THEANO_FLAGS"] = "floatX=float32," + os.environ.get(
+    "THEANO_FLAGS", ""
+)  # of two equal flags, the last holds
 
 import numpy as np
 import theano
@@ -217,7 +219,12 @@ class TheanoWorker(Worker):
 
     def versions(self):
         blas = theano.config.blas__ldflags or "the OpenBLAS in NumPy, through NumPy's C API"
-        return {"theano": theano.__version__, "numpy": np.__version__, "blas": blas, "compiler": "g++ " + gcc_version_str}
+        return {
+            "theano": theano.__version__,
+            "numpy": np.__version__,
+            "blas": blas,
+            "compiler": "g++ " + gcc_version_str,
+        }
 
     def open_device(self, device, threads):
         """The environment pins the BLAS's threads; all else in Theano is single-threaded."""
@@ -234,10 +241,12 @@ class TheanoWorker(Worker):
         }
         shape = job.inputs[0].shape
         classes = recipe.loss.kind == "categorical_cross_entropy"
-        self.x = theano.shared(np.zeros([0] * (len(shape) + 1), "int32" if job.inputs[0].dtype == "int32" else self.dtype))
+        self.x = theano.shared(
+            np.zeros([0] * (len(shape) + 1), "int32" if job.inputs[0].dtype == "int32" else self.dtype)
+        )
         self.targets = theano.shared(np.zeros(0, "int32") if classes else np.zeros((0, 0), self.dtype))
         self.staged = None
-        rng = MRG_RandomStream(job.seed % (2 ** 31 - 2 ** 15) + 1)  # takes 1 to just below 2^31
+        rng = MRG_RandomStream(job.seed % (2**31 - 2**15) + 1)  # takes 1 to just below 2^31
 
         start, stop, rate = T.lscalar("start"), T.lscalar("stop"), T.dscalar("rate")
         outputs = self.forward(job.model, self.x[start:stop], rng)

@@ -27,7 +27,7 @@ def number(value: float | None, digits: int = 3) -> str:
     """Return a number with so many significant digits, or a dash."""
     if value is None:
         return "-"
-    if abs(value) >= 10**digits:
+    if abs(value) >= 10**digits - 0.5:  # what rounds to a power of ten would come out as 1.00e+03
         return f"{value:,.0f}"
     return f"{value:#.{digits}g}".rstrip(".")
 

@@ -118,7 +118,9 @@ def test_the_gate_passes_on_every_case_and_closes_on_the_altered_ones(
     crashed = {name: found["crashed"] for name, found in verdicts.items() if "crashed" in found}
     assert not crashed, "\n".join(f"{name}:\n{text}" for name, text in crashed.items())
     found = {name: Verdict.model_validate(verdict) for name, verdict in verdicts.items()}
-    failed = {name: verdict.reason for name, verdict in found.items() if name.startswith("right") and not verdict.passed}
+    failed = {
+        name: verdict.reason for name, verdict in found.items() if name.startswith("right") and not verdict.passed
+    }
     assert not failed
     open_gates = [name for name, verdict in found.items() if not name.startswith("right") and verdict.passed]
     assert not open_gates

@@ -1,0 +1,31 @@
+# Two commands are enough: `make quick` and `make test`. Both make .venv on first use and reuse it.
+PYTHON ?= $(firstword $(foreach v,3.13 3.12 3.11,$(if $(shell python$(v) -c "print(1)" 2>/dev/null),python$(v))) python3)
+BENCH = .venv/bin/bench
+
+.PHONY: help quick test lint clean lock
+
+help: ## Show this list.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+quick: .venv/.ready ## Compare TensorFlow, PyTorch and Theano on three small models (docker if it answers, else local).
+	$(BENCH) orchestrate --frameworks tf,torch,theano --suite quick
+
+test: .venv/.ready ## Run every test; those that need Docker or real data skip where there is none.
+	.venv/bin/python -m pytest
+
+lint: .venv/.ready ## Run ruff and mypy, as the tests do.
+	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+
+lock: .venv/.ready ## Pin again what pyproject.toml and docker/*/requirements*.in ask for.
+	sh docker/lock.sh
+
+clean: ## Remove .venv and what tools left behind.
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+
+.venv/.ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Bakeoff needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --require-hashes -r requirements.txt
+	.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Pins anew, with hashes: the host's packages of pyproject.toml for any Python from 3.11, and what each
+# docker/*/requirements*.in asks for, for its framework's Python.
+set -eu
+cd "$(dirname "$0")/.."
+pin() { # IN OUT PYTHON [OPTION ...]
+  in=$1 out=$2 python=$3
+  shift 3
+  .venv/bin/uv pip compile --quiet --generate-hashes --no-header --python-version "$python" "$@" "$in" -o "$out"
+}
+pin pyproject.toml requirements.txt 3.11 --universal --extra dev
+for folder in docker/*/; do
+  python=$(sed -n 's/^FROM python:\([0-9.]*\)-.*/\1/p' "$folder/Dockerfile")
+  for in in "$folder"requirements*.in; do
+    pin "$in" "${in%.in}.txt" "$python" --python-platform x86_64-manylinux_2_28
+  done
+done
