@@ -1,6 +1,7 @@
 """Suites: named lists of workloads, as YAML. The built-in ones and a user's own pass through the same model."""
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from workers.compat import Count, Field, Index, Text
 from workers.spec import Initialiser, Input, Layer, Recipe, Record, ResolvedLayer, ValidationError
 
 SUITES_DIR = Path(__file__).resolve().parent / "suites"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Workload(Record):
@@ -77,6 +79,13 @@ def load_suite(name: str) -> Suite:
     except ValidationError as error:
         raise UsageError([f"Suite {path}: {_explain(data, dict(item))}" for item in error.errors()]) from None
     mistakes = [f"Suite {path}: workload {item.name!r}: {text}" for item in suite.workloads for text in _check(item)]
+    names = [("suite", suite.suite), *(("workload", item.name) for item in suite.workloads)]
+    mistakes += [
+        f"Suite {path}: {what} {name!r}: names become folders; allowed: at most 64 letters, digits, '.', '_' and '-', "
+        f"a letter or digit first."
+        for what, name in names
+        if not NAME.fullmatch(name)
+    ]
     repeated = {item.name for item in suite.workloads if [w.name for w in suite.workloads].count(item.name) > 1}
     mistakes += [f"Suite {path}: workload {name!r} stands there more than once." for name in sorted(repeated)]
     if mistakes:
@@ -146,10 +155,15 @@ def _check_head(workload: Workload, layers: list[ResolvedLayer], outputs: int) -
 def _check_initialisers(workload: Workload, layers: list[ResolvedLayer]) -> list[str]:
     tensors = {f"{item.name}/{role}" for item in layers for role in item.parameters}
     allowed = tensors | {name.split("/")[1] for name in tensors}
-    return [
+    mistakes = [
         f"initialiser for {name!r}, which the model does not have. {nearest(name, allowed)}"
         for name in workload.initialisers
         if name not in allowed
+    ]
+    return mistakes + [
+        f"initialiser for {name!r}: value is {item.value:g}, but {item.kind} needs one of at least 0."
+        for name, item in workload.initialisers.items()
+        if item.kind != "constant" and item.value is not None and item.value < 0
     ]
 
 
@@ -164,9 +178,19 @@ def _explain(data: Any, error: dict[str, Any]) -> str:
         fields = _fields(error["loc"][:-1])
         hint = nearest(str(place[-1]), fields) if fields else ""
         return f"{where}: unknown field {place[-1]!r}. {hint}"
+    if error["type"] == "union_tag_invalid":
+        context = error["ctx"]
+        return f"{where}: unknown kind {context['tag']!r}. {nearest(context['tag'], _quoted(context['expected_tags']))}"
+    if error["type"] == "union_tag_not_found":
+        return f"{where}: field 'kind' is required."
     message = str(error["msg"]).replace("Input should be", "should be")
-    given = "" if error["type"] in ("missing", "union_tag_not_found") else f" (it is {error['input']!r})"
+    given = "" if error["type"] == "missing" else f" (it is {error['input']!r})"
     return f"{where}: {message[0].lower()}{message[1:]}{given}."
+
+
+def _quoted(text: str) -> list[str]:
+    """Return the words of pydantic's "'sgd', 'adam'"."""
+    return re.findall(r"'([^']+)'", text)
 
 
 _KINDS: dict[str, type[BaseModel]] = {

@@ -52,8 +52,8 @@ def run_job(job: Job, folder: Path) -> Result:
 
 
 def _status(error: Exception) -> Any:
-    if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__:
-        return "out_of_memory"
+    if isinstance(error, MemoryError) or type(error).__name__ in ("OutOfMemoryError", "ResourceExhaustedError"):
+        return "out_of_memory"  # PyTorch's and TensorFlow's names for it
     return {Unsupported: "unsupported", Diverged: "diverged", DidNotLearn: "did_not_learn"}.get(type(error), "failed")
 
 

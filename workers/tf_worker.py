@@ -2,6 +2,7 @@
 
 import gc
 import os
+from typing import Any, Dict
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -81,7 +82,7 @@ def adam(optimiser, w, d, slots, rate, beta_1_power, beta_2_power, epsilon):
     tf.raw_ops.ResourceApplyAdam(var=w.handle, m=m.handle, v=v.handle, grad=d, **numbers)
 
 
-OPTIMISERS = {"sgd": sgd, "adam": adam}
+OPTIMISERS: Dict[str, Any] = {"sgd": sgd, "adam": adam}
 
 
 def make_slots(optimiser, w):
@@ -112,14 +113,13 @@ class TfWorker(Worker):
         "embedding": lambda item, variables, x, random: tf.gather(variables["table"], x),
         "lstm": lstm,
     }
-    composed = (
-        "loss summed over the outputs: tf.reduce_sum, then the mean over the rows",
-        "weight decay: added to the gradient before the native update",
-        "Adam with epsilon_form 'corrected': ResourceApplyAdam with epsilon * sqrt(1 - beta_2^t)",
-        "LSTM without bias: BlockLSTM with a constant bias of zero",
-    )
-
-    variables = None
+    composed = {
+        "lstm": "without bias: BlockLSTM with a constant bias of zero",
+        "sgd": "weight decay: added to the gradient before the native update",
+        "adam": "weight decay as for sgd; epsilon_form 'corrected': ResourceApplyAdam, epsilon * sqrt(1 - beta_2^t)",
+    }
+    train: Any = None  # what the last build compiled
+    score: Any = None
 
     def versions(self):
         built = tf.sysconfig.get_build_info()
@@ -141,13 +141,13 @@ class TfWorker(Worker):
     def build(self, job, weights):
         if job.precision != "float32":
             raise Unsupported("the tf worker computes in float32 only")
-        if self.variables is not None:
-            self.variables = self.slots = self.train = self.score = None
-            gc.collect()  # an earlier build's graphs refer to themselves, and so keep its variables
+        self.variables: Dict[str, Any] = {}
+        self.slots: Dict[str, Any] = {}
+        self.train = self.score = None
+        gc.collect()  # an earlier build's graphs refer to themselves, and so keep its variables
         self.recipe = job.recipe
         self.model = job.model.layers
         self.orders = {i.name: i.layer.gate_order for i in self.model if i.layer.kind == "lstm"}
-        self.variables = {}
         for name, value in weights.items():
             order = self.orders.get(name.split("/")[0])
             self.variables[name] = tf.Variable(reorder_gates(value, order, GATE_ORDER) if order else value)

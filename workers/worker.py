@@ -4,7 +4,7 @@ The harness calls the methods in the order in which they stand here and holds th
 translates a job into its framework and nothing else: no timing, batching order, scoring or file is its own.
 """
 
-from typing import Any, Callable, ClassVar, Dict, List
+from typing import Any, Callable, ClassVar, Dict, List, Set
 
 import numpy as np
 
@@ -92,7 +92,7 @@ def missing_kinds(worker: Worker, job: Job) -> List[str]:
 def notes_for(job: Job, notes: Dict[str, str]) -> List[str]:
     """Return what a worker says (``composed``, ``declared_differences``) of the kinds that a job uses."""
     recipe = job.recipe
-    kinds = {item.layer.kind for item in job.model.layers} | {recipe.optimiser.kind, recipe.loss.kind}
+    kinds: Set[str] = {item.layer.kind for item in job.model.layers} | {recipe.optimiser.kind, recipe.loss.kind}
     if recipe.clip_norm is not None:
         kinds.add("clip_norm")
     return ["{}: {}".format(kind, text) for kind, text in notes.items() if kind in kinds]

@@ -143,6 +143,7 @@ def _container(prepared: Prepared, job: Job, folder: Path, compile_cache: Path |
         "command": ["python", "-m", "workers", inside],
         "environment": environment,
         "user": f"{os.getuid()}:{os.getgid()}",
+        "init": True,  # as process 1 a worker would ignore most signals, its own included
         "network_mode": "none",
         "read_only": True,
         "tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=256m"},
