@@ -100,7 +100,7 @@ def as_rich(summary: Summary) -> RenderableType:
 
 def as_markdown(summary: Summary) -> str:
     escaped = [[text.replace("|", "\\|") for text in row] for row in rows(summary)]
-    table = tabulate(escaped, HEADERS, tablefmt="github", disable_numparse=True, colalign=_alignment())
+    table = tabulate(escaped, HEADERS, tablefmt="pipe", disable_numparse=True, colalign=_alignment())
     problems = [f"- **{p.status}** `{p.job_id}`: {p.reason}" for p in summary.problems]
     notes = [f"- {note}" for note in summary.notes]
     return "\n".join([caption(summary), "", table, *([""] if problems or notes else []), *problems, *notes]) + "\n"

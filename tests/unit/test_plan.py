@@ -1,0 +1,315 @@
+"""From names and flags to jobs: every mistake at once, rounds in rotation, ids that hash what decides the outcome."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from orchestrator.catalogue import FRAMEWORKS, NAMES
+from orchestrator.errors import UsageError
+from orchestrator.plan import Plan, Request, identified, make_plan, reference_job
+from orchestrator.suite import SUITES_DIR, load_suite
+from orchestrator.weights import draw
+from tests.alterations import BASES, alterations
+from workers.spec import Job, Limits, Verdict, arrays_sha256
+
+CPUS = [2, 3, 5, 7]
+ALTERATIONS = list(alterations())
+
+
+def plan(frameworks: str = "tf,torch,theano", **options: Any) -> Plan:
+    return make_plan(Request(frameworks, **options), CPUS)
+
+
+def mistakes(frameworks: str = "tf", **options: Any) -> list[str]:
+    with pytest.raises(UsageError) as caught:
+        plan(frameworks, **options)
+    assert caught.value.exit_code == 2
+    return caught.value.mistakes
+
+
+# ---------------------------------------------------------------------------- mistakes
+
+SPELLINGS = ", ".join(sorted(NAMES))
+
+
+@pytest.mark.parametrize(
+    ("frameworks", "mistake"),
+    [
+        ("tensorfow", f"Unknown framework 'tensorfow'. Did you mean 'tensorflow'? Allowed: {SPELLINGS}."),
+        ("pytorh", f"Unknown framework 'pytorh'. Did you mean 'pytorch'? Allowed: {SPELLINGS}."),
+        ("tf,teano", f"Unknown framework 'teano'. Did you mean 'theano'? Allowed: {SPELLINGS}."),
+        ("tf,zzz", f"Unknown framework 'zzz'. Allowed: {SPELLINGS}."),
+        ("tf,", f"Unknown framework ''. Allowed: {SPELLINGS}."),
+    ],
+)
+def test_an_unknown_framework_is_told_the_nearest(frameworks: str, mistake: str) -> None:
+    assert mistakes(frameworks) == [mistake]
+
+
+@pytest.mark.parametrize(
+    ("options", "mistake"),
+    [
+        ({"workloads": "mpl"}, "Unknown workload 'mpl' in suite 'quick'. Did you mean 'mlp'? Allowed: cnn, lstm, mlp."),
+        ({"threads": 0}, "--threads is 0; it must be from 1 to 1024."),
+        ({"threads": 1025}, "--threads is 1025; it must be from 1 to 1024."),
+        ({"rounds": 0}, "--rounds is 0; it must be at least 1."),
+        ({"rounds": -1}, "--rounds is -1; it must be at least 1."),
+        ({"seed": -1}, "--seed is -1; it must be from 0 to 2147483647."),
+        ({"seed": 2**31}, "--seed is 2147483648; it must be from 0 to 2147483647."),
+        ({"timeout_seconds": 0.0}, "--timeout is 0; it must be more than 0 and at most 1000000000 seconds."),
+        ({"timeout_seconds": -5.0}, "--timeout is -5; it must be more than 0 and at most 1000000000 seconds."),
+        ({"timeout_seconds": math.nan}, "--timeout is nan; it must be more than 0 and at most 1000000000 seconds."),
+        ({"timeout_seconds": math.inf}, "--timeout is inf; it must be more than 0 and at most 1000000000 seconds."),
+        ({"memory_bytes": 2**20}, "--memory is 1048576 bytes; it must be at least 64 MiB."),
+    ],
+)
+def test_a_bad_option(options: dict[str, Any], mistake: str) -> None:
+    assert mistakes(**options) == [mistake]
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    found = mistakes("tensorfow,pytorh", workloads="mpl,cnn,rnn", threads=0, rounds=-1, seed=-1, timeout_seconds=0.0)
+    assert [text.split(".")[0].split(";")[0] for text in found] == [
+        "Unknown framework 'tensorfow'",
+        "Unknown framework 'pytorh'",
+        "Unknown workload 'mpl' in suite 'quick'",
+        "Unknown workload 'rnn' in suite 'quick'",
+        "--threads is 0",
+        "--rounds is -1",
+        "--seed is -1",
+        "--timeout is 0",
+    ]
+
+
+def test_mistakes_of_the_suite_stand_with_those_of_the_options() -> None:
+    assert [text.split(".")[0] for text in mistakes("tf", suite="quik", threads=0)] == [
+        "Unknown suite 'quik'",
+        "--threads is 0; it must be from 1 to 1024",
+    ]
+
+
+# ---------------------------------------------------------------------------- what is planned
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("tensorflow,pytorch", ["tf", "torch"]),
+        ("torch,tf", ["torch", "tf"]),
+        ("tf,tensorflow,TF", ["tf"]),
+        (" Torch , theano", ["torch", "theano"]),
+        ("numpy", ["numpy"]),
+        ("all", [name for name in FRAMEWORKS if name != "numpy"]),
+        ("theano,all", ["theano", *[name for name in FRAMEWORKS if name not in ("numpy", "theano")]]),
+    ],
+)
+def test_frameworks_by_any_name_each_once(words: str, names: list[str]) -> None:
+    assert plan(words).frameworks == names
+
+
+def test_rounds_rotate_the_frameworks_within_each_workload() -> None:
+    found = plan(rounds=4, workloads="mlp,cnn")
+    order = [(job.repeat, job.workload, job.framework.name) for job in found.train]
+    rotations = [["tf", "torch", "theano"], ["theano", "tf", "torch"], ["torch", "theano", "tf"]]
+    assert order == [
+        (repeat, workload, name)
+        for repeat in range(4)
+        for workload in ("mlp", "cnn")
+        for name in rotations[repeat % 3]
+    ]  # fmt: skip
+
+
+def test_the_suite_says_how_many_rounds_unless_asked() -> None:
+    assert len(plan("tf").train) == 3 * 3
+    assert len(plan("tf", rounds=1).train) == 3
+
+
+def test_workloads_are_chosen_in_the_order_asked() -> None:
+    assert [workload.name for workload in plan("tf", workloads="lstm, mlp,lstm").workloads] == ["lstm", "mlp"]
+
+
+def test_one_gate_for_each_framework_and_workload() -> None:
+    gates = plan().parity
+    assert [(job.workload, job.framework.name) for job in gates] == [
+        (workload, name) for workload in ("mlp", "cnn", "lstm") for name in ("tf", "torch", "theano")
+    ]
+    assert {job.kind for job in gates} == {"parity"}
+
+
+@pytest.mark.parametrize(("threads", "cpu_set", "expected"), [(None, CPUS, 4), (2, [2, 3], 2), (6, CPUS, 6)])
+def test_a_job_gets_as_many_cpus_as_threads(threads: int | None, cpu_set: list[int], expected: int) -> None:
+    jobs = plan("tf", threads=threads).train
+    assert {job.threads for job in jobs} == {expected}
+    assert all(job.limits.cpu_set == cpu_set for job in jobs)
+
+
+def test_limits_are_those_asked() -> None:
+    job = plan("tf", timeout_seconds=5.0, memory_bytes=2**30).train[0]
+    assert (job.limits.timeout_seconds, job.limits.memory_bytes) == (5.0, 2**30)
+
+
+def test_a_job_is_complete_in_itself() -> None:
+    job = plan("torch", workloads="mlp").train[0]
+    (workload,) = [item for item in load_suite("quick").workloads if item.name == "mlp"]
+    assert (job.kind, job.suite, job.workload, job.device, job.precision) == ("train", "quick", "mlp", "cpu", "float32")
+    assert (job.framework.name, job.framework.version) == ("torch", FRAMEWORKS["torch"].version)
+    assert (job.dataset.name, job.dataset.train_rows, job.dataset.test_rows) == ("digits", 1437, 360)
+    assert job.recipe == workload.recipe
+    assert [item.layer for item in job.model.layers] == workload.layers
+    assert job.model.parameter_count == 17226
+    assert job.parity is None
+
+
+def test_a_framework_without_the_device_is_planned_all_the_same() -> None:
+    """The run says why its jobs are unsupported."""
+    jobs = plan("torch,theano", gpu=True).train
+    assert {(job.framework.name, job.device) for job in jobs} == {("torch", "gpu"), ("theano", "gpu")}
+
+
+# ---------------------------------------------------------------------------- seeds and weights
+
+
+def test_each_repeat_has_its_own_seed_and_weights_the_same_for_every_framework() -> None:
+    found = plan(seed=40)
+    assert {(job.repeat, job.seed) for job in found.train} == {(0, 40), (1, 41), (2, 42)}
+    assert {job.seed for job in found.parity} == {40}
+    hashes = {(job.workload, job.repeat, job.model.weights_sha256) for job in found.train}
+    assert len(hashes) == 3 * 3  # one for each workload and repeat, whatever the framework
+    assert {digest for _, _, digest in hashes} == set(found.weights)
+    assert len(found.weights) == 3 * 3
+
+
+def test_the_weights_are_drawn_from_the_jobs_own_seed() -> None:
+    found = plan("tf", workloads="mlp")
+    for job in found.train:
+        weights = found.weights[job.model.weights_sha256]
+        assert arrays_sha256(weights) == job.model.weights_sha256
+        again = draw(job.model.layers, job.model.initialisers, job.seed)
+        for name, array in again.items():
+            np.testing.assert_array_equal(weights[name], array)
+
+
+def test_the_suites_own_seed_is_taken_unless_asked(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    quick = (SUITES_DIR / "quick.yaml").read_text(encoding="utf-8")
+    path.write_text(quick.replace("rounds: 3", "rounds: 2\nseed: 7"))
+    assert {job.seed for job in plan("tf", suite=str(path)).train} == {7, 8}
+    assert {job.seed for job in plan("tf", suite=str(path), seed=0).train} == {0, 1}
+
+
+# ---------------------------------------------------------------------------- identity
+
+
+def ids(**options: Any) -> list[str]:
+    return [job.id for job in plan(**options).train]
+
+
+def test_an_id_is_readable_and_unique() -> None:
+    found = plan(threads=2)
+    first = found.train[0].id
+    assert first.startswith("mlp-tf-cpu-t2-r0-")
+    assert len(first.removeprefix("mlp-tf-cpu-t2-r0-")) == 12
+    assert found.parity[0].id.startswith("mlp-tf-cpu-t2-parity-")
+    everything = [job.id for job in (*found.train, *found.parity)]
+    assert len(set(everything)) == len(everything)
+
+
+def test_ids_are_stable() -> None:
+    assert ids() == ids()
+
+
+def test_more_rounds_keep_the_ids_of_the_first() -> None:
+    assert set(ids(rounds=2)) < set(ids(rounds=3))
+
+
+@pytest.mark.parametrize("options", [{"timeout_seconds": 5.0}, {"memory_bytes": 2**30}])
+def test_limits_are_no_part_of_an_id(options: dict[str, Any]) -> None:
+    assert ids(**options) == ids()
+
+
+@pytest.mark.parametrize("options", [{"seed": 2}, {"threads": 2}, {"gpu": True}], ids=str)
+def test_options_that_decide_the_outcome_change_every_id(options: dict[str, Any]) -> None:
+    assert not set(ids(rounds=1, **options)) & set(ids(rounds=1))
+
+
+def hashed(job: Job) -> str:
+    """Return the part of an id that hashes, without the words before it."""
+    return identified(job, "torch", "train").id.rsplit("-", 1)[-1]
+
+
+@pytest.mark.parametrize("alteration", ALTERATIONS, ids=[item.name for item in ALTERATIONS])
+def test_every_field_of_layers_and_recipe_changes_the_id(alteration: Any) -> None:
+    assert hashed(alteration.job) != hashed(BASES[alteration.base])
+
+
+MLP = BASES["mlp"]
+CHANGES: dict[str, Callable[[], Job]] = {
+    "batch size": lambda: changed(recipe=MLP.recipe.model_copy(update={"batch_size": 17})),
+    "epochs": lambda: changed(recipe=MLP.recipe.model_copy(update={"epochs": 2})),
+    "seed": lambda: changed(seed=2),
+    "repeat": lambda: changed(repeat=1),
+    "threads": lambda: changed(threads=2),
+    "device": lambda: changed(device="gpu"),
+    "precision": lambda: changed(precision="float64"),
+    "variant": lambda: changed(variant="paper"),
+    "suite": lambda: changed(suite="other"),
+    "workload": lambda: changed(workload="other"),
+    "dataset": lambda: changed(dataset=MLP.dataset.model_copy(update={"name": "other"})),
+    "dataset checksum": lambda: changed(dataset=MLP.dataset.model_copy(update={"checksum": "other"})),
+    "training rows": lambda: changed(dataset=MLP.dataset.model_copy(update={"train_rows": 2})),
+    "test rows": lambda: changed(dataset=MLP.dataset.model_copy(update={"test_rows": 2})),
+    "scale of the input": lambda: changed(inputs=[MLP.inputs[0].model_copy(update={"scale": 0.5})]),
+    "initial weights": lambda: changed(model=MLP.model.model_copy(update={"weights_sha256": "other"})),
+}
+
+
+def changed(**fields: Any) -> Job:
+    return MLP.model_copy(update=fields)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_decides_the_outcome_changes_the_id(change: str) -> None:
+    assert hashed(CHANGES[change]()) != hashed(MLP)
+
+
+def test_the_kind_of_job_and_the_framework_change_the_id() -> None:
+    found = [identified(MLP, name, kind) for name in ("tf", "torch") for kind in ("train", "parity")]
+    assert len({job.id.rsplit("-", 1)[-1] for job in found}) == 4
+
+
+def test_another_version_of_the_framework_changes_the_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = hashed(MLP)
+    monkeypatch.setattr("orchestrator.catalogue.FrameworkEntry.version", "0.0.0")
+    assert hashed(MLP) != before
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"id": "other"},
+        {"limits": Limits(timeout_seconds=1.0, memory_bytes=1, cpu_set=[9])},
+        {"reference_sha256": "other"},
+        {"parity": Verdict(passed=False, reason="off")},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_what_does_not_decide_the_outcome_leaves_the_id(fields: dict[str, Any]) -> None:
+    assert hashed(changed(**fields)) == hashed(MLP)
+
+
+def test_the_reference_of_a_workload_is_one_job_for_all_frameworks() -> None:
+    gates = [job for job in plan(gpu=True).parity if job.workload == "mlp"]
+    references = {reference_job(job).id for job in gates}
+    assert len(references) == 1
+    job = reference_job(gates[0])
+    assert (job.framework.name, job.kind, job.precision, job.device, job.threads) == (
+        "numpy",
+        "parity",
+        "float64",
+        "cpu",
+        1,
+    )
