@@ -46,7 +46,9 @@ def check_failures(engine: Engine, folder: Path, cache: Path, monkeypatch: pytes
     faulty.install(folder / "project", monkeypatch)
     suite = folder / "failures.yaml"
     suite.write_text(faulty.SUITE)
-    request = Request("faulty,numpy", suite=str(suite), threads=1, timeout_seconds=10.0, memory_bytes=400 * 2**20)
+    request = Request(
+        "faulty,absent,numpy", suite=str(suite), threads=1, timeout_seconds=10.0, memory_bytes=400 * 2**20
+    )
     plan = make_plan(request, cpus=[0])
     store = RunStore(folder / "run")
     results = {result.job_id: result for result in orchestrate(plan, engine, store, cache, None, Quiet())}
@@ -54,6 +56,8 @@ def check_failures(engine: Engine, folder: Path, cache: Path, monkeypatch: pytes
 
     assert {workload: measured["faulty", workload].status for workload in STATUSES} == STATUSES
     assert all(measured["numpy", name].status == ("did_not_learn" if name == "idles" else "ok") for name in STATUSES)
+    assert {measured["absent", name].status for name in STATUSES} == {"unavailable"}
+    assert "absent" in str(measured["absent", "fine"].reason)
     for name in ("raises", "hangs", "hogs", "dies"):
         result = measured["faulty", name]
         assert result.reason

@@ -75,15 +75,23 @@ def install(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in (("ROOT", root), ("DOCKER_DIR", root / "docker"), ("WORKERS_DIR", root / "workers")):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, value)
-    entry = FrameworkEntry(
-        name="faulty",
-        title="Fails on demand",
-        package="numpy",
-        python="3.11",
-        requirements={"cpu": "requirements.txt"},
-        no_gpu="it is not there",
-        extra_modules=("numpy_worker.py",),
+    # A framework whose environment cannot be had: its requirements are in no index.
+    shutil.copytree(root / "docker" / "faulty", root / "docker" / "absent")
+    (root / "workers" / "absent_worker.py").write_text(WORKER)
+    (root / "docker" / "absent" / "requirements.txt").write_text(
+        "numpy==0.0.0 \\\n    --hash=sha256:" + "0" * 64 + "\n"
     )
-    monkeypatch.setitem(catalogue.FRAMEWORKS, "faulty", entry)
-    monkeypatch.setitem(plan.NAMES, "faulty", "faulty")
+    dockerfile = root / "docker" / "absent" / "Dockerfile"
+    dockerfile.write_text(dockerfile.read_text().replace("docker/faulty", "docker/absent"))
+    for name in ("faulty", "absent"):
+        entry = FrameworkEntry(
+            name=name,
+            title="Fails on demand",
+            package="numpy",
+            python="3.11",
+            requirements={"cpu": "requirements.txt"},
+            extra_modules=("numpy_worker.py",),
+        )
+        monkeypatch.setitem(catalogue.FRAMEWORKS, name, entry)
+        monkeypatch.setitem(plan.NAMES, name, name)
     assert orchestrate.FRAMEWORKS is catalogue.FRAMEWORKS

@@ -1,4 +1,4 @@
-"""Theano-PyMC: one symbolic graph of the whole training step, compiled by g++; a loop calls it with each batch's rows."""
+"""Theano-PyMC: a symbolic graph of the whole training step, compiled by g++; a plain loop calls it for every batch."""
 
 import os
 from glob import glob
@@ -29,14 +29,17 @@ from .worker import Unsupported, Worker, decayed, layer_weights, same_padding
 
 
 def add_bias(y, p):
-    return y + (p["bias"].dimshuffle("x", 0, "x", "x") if y.ndim == 4 else p["bias"]) if "bias" in p else y
+    if "bias" not in p:
+        return y
+    return y + (p["bias"].dimshuffle("x", 0, "x", "x") if y.ndim == 4 else p["bias"])
 
 
 def softmax(x):
     if x.ndim == 2:
         return T.nnet.softmax(x)
-    e = T.exp(x - x.max(axis=1 if x.ndim == 4 else 2, keepdims=True))  # the spec's last axis: channels
-    return e / e.sum(axis=1 if x.ndim == 4 else 2, keepdims=True)
+    axis = 1 if x.ndim == 4 else 2  # the spec's last: channels, or the features of a step
+    e = T.exp(x - x.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
 
 
 FUNCTIONS = {
@@ -68,10 +71,9 @@ def padding(item, window):
 
 def conv2d(item, p, x, random):
     height, width, channels = item.input_shape
-    filters, window = item.layer.filters, tuple(item.layer.kernel_size)
-    shapes = {"input_shape": (None, channels, height, width), "filter_shape": (filters, channels) + window}
-    where = {"border_mode": padding(item, window), "subsample": tuple(item.layer.strides)}
-    return add_bias(T.nnet.conv2d(x, p["kernel"], filter_flip=False, **shapes, **where), p)
+    window, strides = tuple(item.layer.kernel_size), tuple(item.layer.strides)
+    shapes = (None, channels, height, width), (item.layer.filters, channels, *window)
+    return add_bias(T.nnet.conv2d(x, p["kernel"], *shapes, padding(item, window), strides, filter_flip=False), p)
 
 
 def maxpool2d(item, p, x, random):
@@ -114,7 +116,7 @@ def mean_loss(loss, outputs, targets):
     return values.mean() if loss.over_outputs == "mean" else values.sum(axis=1).mean()
 
 
-# Each optimiser returns Theano's updates, {shared variable: its new value}, of [(weight, gradient)].
+# Each optimiser returns {shared variable: its new value}, given [(weight, gradient)].
 
 
 def zeros_like(w):
@@ -125,10 +127,11 @@ def sgd(optimiser, pairs, rate):
     m, rate = optimiser.momentum, T.cast(rate, theano.config.floatX)
     updates = {}
     for w, d in pairs:
-        v = zeros_like(w)
         if m == 0:
             updates[w] = w - rate * d
-        elif optimiser.velocity == "step":
+            continue
+        v = zeros_like(w)
+        if optimiser.velocity == "step":
             updates[v] = m * v - rate * d
             updates[w] = w + (m * updates[v] - rate * d if optimiser.nesterov else updates[v])
         else:
@@ -138,9 +141,10 @@ def sgd(optimiser, pairs, rate):
 
 
 def adam(optimiser, pairs, rate):
+    numbers = optimiser.beta_1, optimiser.beta_2, optimiser.epsilon
+    beta_1, beta_2, epsilon = [T.constant(a, dtype="float64") for a in numbers]  # 1 - 0.999 in float32: 1e-5 off
     done = theano.shared(np.float64(0))
-    beta_1, beta_2, epsilon = [T.constant(getattr(optimiser, n), dtype="float64") for n in ("beta_1", "beta_2", "epsilon")]
-    root = T.sqrt(1 - beta_2 ** (done + 1))  # in float64: in float32, 1 - 0.999 would be off by 1e-5
+    root = T.sqrt(1 - beta_2 ** (done + 1))
     if optimiser.epsilon_form == "corrected":
         epsilon = epsilon * root  # m_hat / (sqrt(v_hat) + epsilon), both parts times root
     scale, epsilon = [T.cast(a, theano.config.floatX) for a in (rate * root / (1 - beta_1 ** (done + 1)), epsilon)]
@@ -194,23 +198,21 @@ class TheanoWorker(Worker):
     def build(self, job, weights):
         self.recipe = recipe = job.recipe
         theano.config.floatX = self.dtype = job.precision
-        kernels = [name for name, value in weights.items() if value.ndim == 4]  # Theano's: (filters, in, height, width)
-        self.weights = {n: a.transpose(3, 2, 0, 1) if n in kernels else a for n, a in weights.items()}
-        self.weights = {n: theano.shared(np.array(a, self.dtype, order="C")) for n, a in self.weights.items()}
+        self.weights = {}
+        for name, value in weights.items():
+            value = value.transpose(3, 2, 0, 1) if value.ndim == 4 else value  # Theano's (filters, in, height, width)
+            self.weights[name] = theano.shared(np.array(value, self.dtype, order="C"))
         (source,) = job.inputs
+        x = np.zeros([0] * (1 + len(source.shape)), "int32" if source.dtype == "int32" else self.dtype)
         classes = recipe.loss.kind == "categorical_cross_entropy"
-        x_type = "int32" if source.dtype == "int32" else self.dtype
-        self.data = [
-            theano.shared(np.zeros([0] * (1 + len(source.shape)), x_type)),
-            theano.shared(np.zeros([0] if classes else [0, 0], "int32" if classes else self.dtype)),
-        ]
-        self.current = None
+        targets = np.zeros(0, "int32") if classes else np.zeros([0, 0], self.dtype)
+        self.data, self.current = [theano.shared(x), theano.shared(targets)], None
         start, stop, rate = T.lscalar(), T.lscalar(), T.dscalar()
         x, targets = [rows[start:stop] for rows in self.data]
         random = MRG_RandomStream(job.seed % 2147462578 + 1)  # its seeds: from 1 to below 2147462579
         loss = mean_loss(recipe.loss, self.forward(job.model, x, random), targets)
         updates = OPTIMISERS[recipe.optimiser.kind](recipe.optimiser, self.gradients(loss), rate)
-        self.train_batch = theano.function([start, stop, rate], loss, updates=updates)
+        self.train_batch = theano.function([start, stop, rate], loss, updates=list(updates.items()))
         self.predict_batch = theano.function([start, stop], self.forward(job.model, x, None))
 
     def forward(self, model, x, random):

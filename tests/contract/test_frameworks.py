@@ -22,14 +22,18 @@ SMALL = [{"kind": "dense", "units": 8}, {"kind": "activation", "function": "tanh
 CASES: dict[str, Job] = {
     **BASES,
     "stacked lstm": make_job(
-        [{"kind": "lstm", "units": 7, "output": "sequence"}, {"kind": "dropout", "rate": 0.25}, {"kind": "lstm", "units": 6},
-         HEAD],
+        [
+            {"kind": "lstm", "units": 7, "output": "sequence"},
+            {"kind": "dropout", "rate": 0.25},
+            {"kind": "lstm", "units": 6},
+            HEAD,
+        ],
         STEPS,
         ADAM,
     ),
     "uneven same padding": make_job(
         [
-            {"kind": "conv2d", "filters": 4, "kernel_size": [2, 3], "strides": [2, 3], "padding": "same", "bias": False},
+            {"kind": "conv2d", "filters": 4, "kernel_size": [2, 3], "strides": [2, 3], "padding": "same"},
             {"kind": "maxpool2d", "pool_size": [3, 2], "strides": [3, 2], "padding": "same"},
             {"kind": "activation", "function": "softmax"},
             {"kind": "flatten"},

@@ -21,7 +21,7 @@ workloads:
   - name: quick
     dataset: digits
     layers: &layers [{kind: flatten}, {kind: dense, units: 10}]
-    recipe: &recipe
+    recipe:
       optimiser: {kind: sgd, learning_rate: 0.1}
       loss: {kind: categorical_cross_entropy}
       batch_size: 32
@@ -29,7 +29,11 @@ workloads:
   - name: slow
     dataset: digits
     layers: *layers
-    recipe: {optimiser: {kind: sgd, learning_rate: 0.1}, loss: {kind: categorical_cross_entropy}, batch_size: 1, epochs: EPOCHS}
+    recipe:
+      optimiser: {kind: sgd, learning_rate: 0.1}
+      loss: {kind: categorical_cross_entropy}
+      batch_size: 1
+      epochs: EPOCHS
 """
 
 

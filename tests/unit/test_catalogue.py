@@ -1,0 +1,207 @@
+"""The catalogue and its files: what is missing is named, what is pinned is hashed, and a recipe's hash is its own."""
+
+import ast
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator import catalogue, recipe
+from orchestrator.catalogue import DOCKER_DIR, FRAMEWORKS, NAMES, ROOT, WORKERS_DIR, FrameworkEntry
+from orchestrator.recipe import SHARED_MODULES, recipe_files, recipe_hash
+
+ENTRIES = list(FRAMEWORKS.values())
+REQUIREMENTS = sorted({(entry.name, file) for entry in ENTRIES for file in entry.requirements.values()})
+PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)")
+
+
+def each_entry(test: Any) -> Any:
+    return pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)(test)
+
+
+def pins(path: Path) -> dict[str, str]:
+    """Return {package: version} of a requirements file; names as the index spells them: ml-dtypes."""
+    found = [PIN.match(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return {match.group(1).lower().replace("_", "-"): match.group(2) for match in found if match}
+
+
+# ---------------------------------------------------------------------------- the files of a framework
+
+
+@each_entry
+def test_every_file_of_a_framework_is_there(entry: FrameworkEntry) -> None:
+    folder = DOCKER_DIR / entry.name
+    wanted = [
+        WORKERS_DIR / f"{entry.name}_worker.py",
+        *(WORKERS_DIR / name for name in entry.extra_modules),
+        folder / "Dockerfile",
+        *(folder / name for name in entry.requirements.values()),
+        *((folder / name).with_suffix(".in") for name in entry.requirements.values()),
+    ]
+    for path in wanted:
+        assert path.is_file(), f"the framework {entry.name} needs {path.relative_to(ROOT)}, and it is missing"
+
+
+def test_every_docker_folder_and_every_worker_has_its_entry() -> None:
+    assert {path.name for path in DOCKER_DIR.iterdir() if path.is_dir()} == set(FRAMEWORKS)
+    assert {path.stem.removesuffix("_worker") for path in WORKERS_DIR.glob("*_worker.py")} == set(FRAMEWORKS)
+
+
+def test_every_module_of_the_workers_is_shared_or_exactly_one_frameworks_own() -> None:
+    owned = Counter(SHARED_MODULES)
+    for entry in ENTRIES:
+        owned.update([f"{entry.name}_worker.py", *entry.extra_modules])
+    assert owned == Counter(path.name for path in WORKERS_DIR.glob("*.py"))
+
+
+@each_entry
+def test_a_worker_module_ends_with_its_class(entry: FrameworkEntry) -> None:
+    tree = ast.parse((WORKERS_DIR / f"{entry.name}_worker.py").read_text(encoding="utf-8"))
+    last = tree.body[-1]
+    assert isinstance(last, ast.Assign)
+    assert ast.unparse(last.targets[0]) == "WORKER"
+
+
+@each_entry
+def test_the_image_has_the_entrys_python(entry: FrameworkEntry) -> None:
+    first = (DOCKER_DIR / entry.name / "Dockerfile").read_text(encoding="utf-8").splitlines()[0]
+    assert re.match(r"FROM python:(\d+\.\d+)-", first), first
+    assert first.startswith(f"FROM python:{entry.python}-")
+
+
+@each_entry
+def test_the_image_holds_its_own_packages_first_and_the_workers_last(entry: FrameworkEntry) -> None:
+    """A change to a worker then rebuilds no package layer."""
+    text = (DOCKER_DIR / entry.name / "Dockerfile").read_text(encoding="utf-8")
+    assert f"COPY docker/{entry.name}/requirements*.txt /bench/" in text
+    assert "--require-hashes" in text
+    assert text.index("pip install") < text.index("COPY workers") < text.index("LABEL bakeoff.recipe_hash")
+
+
+@each_entry
+def test_a_device_without_an_image_has_its_reason(entry: FrameworkEntry) -> None:
+    assert "cpu" in entry.devices
+    assert ("gpu" in entry.devices) != bool(entry.no_gpu)
+
+
+def test_no_name_means_two_frameworks() -> None:
+    spellings = [name for entry in ENTRIES for name in (entry.name, *entry.aliases)]
+    assert len(set(spellings)) == len(spellings)
+    assert set(spellings) == set(NAMES)
+    assert (NAMES["tensorflow"], NAMES["pytorch"]) == ("tf", "torch")
+
+
+# ---------------------------------------------------------------------------- pins
+
+
+@pytest.mark.parametrize(("name", "file"), REQUIREMENTS)
+def test_every_package_is_pinned_and_hashed(name: str, file: str) -> None:
+    lines = (DOCKER_DIR / name / file).read_text(encoding="utf-8").splitlines()
+    starts = [place for place, line in enumerate(lines) if line and line[0] not in " #"]
+    assert starts
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        assert PIN.match(lines[start]), f"{file}: {lines[start]} is not pinned"
+        hashes = [line for line in lines[start:end] if re.search(r"--hash=sha256:[0-9a-f]{64}\b", line)]
+        assert hashes, f"{file}: {lines[start]} has no hash"
+
+
+@pytest.mark.parametrize(("name", "file"), REQUIREMENTS)
+def test_the_pinned_file_is_that_of_its_in_file(name: str, file: str) -> None:
+    path = DOCKER_DIR / name / file
+    asked, pinned = pins(path.with_suffix(".in")), pins(path)
+    wanted = [line for line in path.with_suffix(".in").read_text(encoding="utf-8").splitlines() if line.strip()]
+    assert len(asked) == len(wanted), f"{name}/{path.stem}.in asks for a package without a version"
+    assert {package: pinned.get(package) for package in asked} == asked
+
+
+@each_entry
+def test_the_version_is_read_from_the_pinned_file(entry: FrameworkEntry) -> None:
+    assert entry.version == pins(DOCKER_DIR / entry.name / entry.requirements["cpu"])[entry.package]
+
+
+def test_another_pin_is_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "torch").mkdir()
+    file = tmp_path / "torch" / "requirements.txt"
+    monkeypatch.setattr(catalogue, "DOCKER_DIR", tmp_path)
+    file.write_text("torchvision==9.9 \\\ntorch==1.2.3 \\\n    --hash=sha256:00\n")
+    assert FRAMEWORKS["torch"].version == "1.2.3"
+    file.write_text("torchvision==9.9\n")
+    with pytest.raises(LookupError, match=r"docker/torch/requirements\.txt does not pin torch"):
+        _ = FRAMEWORKS["torch"].version
+
+
+# ---------------------------------------------------------------------------- the hash of a recipe
+
+
+@pytest.fixture
+def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Copy the files that recipes are made of, and let recipes be read from the copy."""
+    for name in ("docker", "workers"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(recipe, "ROOT", tmp_path)
+    monkeypatch.setattr(recipe, "DOCKER_DIR", tmp_path / "docker")
+    monkeypatch.setattr(recipe, "WORKERS_DIR", tmp_path / "workers")
+    return tmp_path
+
+
+def hashes() -> dict[tuple[str, str], str]:
+    return {(entry.name, device): recipe_hash(entry, device) for entry in ENTRIES for device in entry.devices}
+
+
+def changed_by(path: Path, before: dict[tuple[str, str], str]) -> set[str]:
+    """Edit a file and return the frameworks whose recipe's hash is another now."""
+    path.write_text(path.read_text(encoding="utf-8") + "\n# an edit\n", encoding="utf-8")
+    after = hashes()
+    return {name for name, device in before if before[name, device] != after[name, device]}
+
+
+def test_a_recipes_hash_does_not_depend_on_where_the_project_lies(copy: Path) -> None:
+    there = hashes()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("ROOT", ROOT), ("DOCKER_DIR", DOCKER_DIR), ("WORKERS_DIR", WORKERS_DIR)):
+            patch.setattr(recipe, name, value)
+        assert hashes() == there
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_editing_a_worker_changes_its_own_recipe_alone(copy: Path, name: str) -> None:
+    assert changed_by(copy / "workers" / f"{name}_worker.py", hashes()) == {name}
+
+
+@pytest.mark.parametrize("module", SHARED_MODULES)
+def test_editing_a_shared_module_changes_every_recipe(copy: Path, module: str) -> None:
+    assert changed_by(copy / "workers" / module, hashes()) == set(FRAMEWORKS)
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+@pytest.mark.parametrize("file", ["Dockerfile", "requirements.txt"])
+def test_editing_a_docker_folder_changes_its_own_recipe_alone(copy: Path, name: str, file: str) -> None:
+    assert changed_by(copy / "docker" / name / file, hashes()) == {name}
+
+
+def test_the_reference_belongs_to_numpy(copy: Path) -> None:
+    assert changed_by(copy / "workers" / "reference.py", hashes()) == {"numpy"}
+
+
+def test_a_new_file_in_a_docker_folder_is_part_of_its_recipe(copy: Path) -> None:
+    before = hashes()
+    (copy / "docker" / "theano" / "patch.txt").write_text("new")
+    assert {name for name, device in before if before[name, device] != hashes()[name, device]} == {"theano"}
+
+
+def test_a_device_with_packages_of_its_own_has_a_recipe_of_its_own() -> None:
+    found = hashes()
+    assert found["tf", "cpu"] != found["tf", "gpu"]
+    assert found["torch", "cpu"] == found["torch", "gpu"]  # one file serves both
+
+
+def test_a_recipe_holds_no_other_frameworks_files() -> None:
+    names = [path.as_posix() for path in recipe_files(FRAMEWORKS["torch"])]
+    assert names == sorted(names)
+    assert "workers/torch_worker.py" in names
+    assert "docker/torch/Dockerfile" in names
+    others = "|".join(name for name in FRAMEWORKS if name != "torch")
+    assert [name for name in names if re.search(rf"docker/({others})/|workers/({others})_", name)] == []
