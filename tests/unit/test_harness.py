@@ -1,0 +1,190 @@
+"""The harness: what it records of a job that goes well, and what it refuses to time."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from orchestrator.store import RunStore
+from tests.jobs import CATEGORICAL, FLAT, make_job, make_weights, with_weights
+from workers import harness, numpy_worker
+from workers.harness import run_job
+from workers.numpy_worker import NumpyWorker
+from workers.spec import Dataset, Job, Result, arrays_sha256
+from workers.threads import ThreadClock
+
+LAYERS = [{"kind": "dense", "units": 16}, {"kind": "activation", "function": "tanh"}, {"kind": "dense", "units": 3}]
+ROWS = 100  # seven batches of 16; the last is short
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> tuple[Job, Path]:
+    """A job that can be learned, with its inputs, in a run's folder."""
+    store = RunStore(tmp_path)
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 150).astype(np.int32)
+    x = rng.normal(size=(150, 12)).astype(np.float32) + 2 * np.eye(3, 12, dtype=np.float32)[y]
+    arrays = {"train_x": x[:ROWS], "train_y": y[:ROWS], "test_x": x[ROWS:], "test_y": y[ROWS:]}
+    source = tmp_path / "cache"
+    source.mkdir()
+    for name, array in arrays.items():
+        np.save(source / f"{name}.npy", array)
+    checksum = arrays_sha256(arrays)
+    store.add_data(source, checksum)
+    optimiser = {"kind": "sgd", "learning_rate": 0.1, "momentum": 0.5}
+    job = make_job(LAYERS, FLAT, optimiser, CATEGORICAL, epochs=3)
+    weights = make_weights(job)
+    store.add_arrays("weights", weights)
+    dataset = Dataset(name="made", checksum=checksum, train_rows=ROWS, test_rows=50)
+    job = with_weights(job.model_copy(update={"dataset": dataset}), weights)
+    return job, store.write_job(job)
+
+
+def test_a_result_holds_every_phase_epoch_and_raw_second(prepared: tuple[Job, Path]) -> None:
+    job, folder = prepared
+    result = run_job(job, folder)
+    assert (result.status, result.reason, result.job_id) == ("ok", None, job.id)
+    assert all(seconds is not None for seconds in result.phases.model_dump().values())
+    assert len(result.epochs) == 3
+    assert result.epochs[0].train_loss > result.epochs[-1].train_loss
+    assert result.phases.first_step_seconds is not None
+    assert result.epochs[0].train_seconds > result.phases.first_step_seconds, (
+        "the first step is part of the first epoch"
+    )
+    assert result.train_seconds == pytest.approx(sum(epoch.train_seconds for epoch in result.epochs))
+    assert len(result.predict_seconds) >= harness.PREDICT_PASSES
+    assert result.staging == "resident"
+    assert result.environment.versions == {"numpy": np.__version__}
+    assert Result.model_validate(json.loads((folder / "result.json").read_text())) == result
+    assert [path.name for path in folder.glob("*.part")] == []
+
+
+def test_scores_are_probabilities_and_give_the_accuracy(prepared: tuple[Job, Path]) -> None:
+    job, folder = prepared
+    result = run_job(job, folder)
+    targets = np.load(next((folder.parent.parent / "inputs").glob("data-*")) / "test_y.npy")
+    with np.load(folder / "predictions.npz") as archive:
+        scores = archive["scores"]
+    np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-6)
+    assert result.epochs[-1].accuracy == (scores.argmax(axis=1) == targets).mean()
+
+
+def test_every_epoch_sees_every_row_once_in_a_seeded_order(
+    prepared: tuple[Job, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, folder = prepared
+    seen: list[np.ndarray] = []
+    train_epoch = NumpyWorker.train_epoch
+
+    def watch(self: NumpyWorker, handle: Any, rates: np.ndarray) -> float:
+        seen.append(handle[0])
+        assert len(rates) == -(-len(handle[0]) // job.recipe.batch_size)
+        return float(train_epoch(self, handle, rates))
+
+    monkeypatch.setattr(NumpyWorker, "train_epoch", watch)
+    run_job(job, folder)
+    first_run, seen = seen, []
+    assert [len(rows) for rows in first_run] == [16, ROWS - 16, ROWS, ROWS], "the first batch is a phase of its own"
+    everything = np.load(next((folder.parent.parent / "inputs").glob("data-*")) / "train_x.npy")
+    epochs = [np.concatenate(first_run[:2]), *first_run[2:]]
+    for rows in epochs:
+        assert sorted(map(tuple, rows)) == sorted(map(tuple, everything))
+    assert not np.array_equal(epochs[1], epochs[2])
+    monkeypatch.setattr(NumpyWorker, "train_epoch", watch)
+    run_job(job, folder)
+    assert all(np.array_equal(a, b) for a, b in zip(first_run, seen, strict=True))
+
+
+def changed_weights(self: NumpyWorker) -> dict[str, np.ndarray]:
+    return {name: value + np.float32(1e-3) for name, value in self.weights.items()}
+
+
+def extra_tensor(self: NumpyWorker) -> dict[str, np.ndarray]:
+    return {**self.weights, "dense_9/bias": np.zeros(3, np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        (changed_weights, "dense_1/kernel is not the job's initial weight"),
+        (extra_tensor, "the worker's model has 262 parameters, the job's 259"),
+    ],
+)
+def test_a_model_that_is_not_the_jobs_is_never_timed(
+    prepared: tuple[Job, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    parameters: Callable[[NumpyWorker], Any],
+    words: str,
+) -> None:
+    job, folder = prepared
+    monkeypatch.setattr(NumpyWorker, "parameters", parameters)
+    result = run_job(job, folder)
+    assert result.status == "failed"
+    assert words in str(result.reason)
+    assert result.epochs == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"), [("weights-*", "does not hold the job's weights"), ("data-*", "checksum")]
+)
+def test_altered_inputs_are_refused(prepared: tuple[Job, Path], pattern: str, words: str) -> None:
+    job, folder = prepared
+    path = next((folder.parent.parent / "inputs").glob(pattern))
+    if path.is_dir():
+        np.save(path / "train_y.npy", np.zeros(ROWS, np.int32))
+    else:
+        np.savez(path, **{name: value * 2 for name, value in make_weights(job).items()})  # type: ignore[arg-type]
+    result = run_job(job, folder)
+    assert result.status == "failed"
+    assert words in str(result.reason)
+
+
+def test_a_missing_layer_kind_is_unsupported(prepared: tuple[Job, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    job, folder = prepared
+    monkeypatch.delitem(NumpyWorker.layers, "activation")
+    result = run_job(job, folder)
+    assert (result.status, result.reason) == ("unsupported", "the numpy worker has no layer kind activation")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(MemoryError("no room"), "out_of_memory"), (ValueError("wrong"), "failed"), (ZeroDivisionError(), "failed")],
+)
+def test_a_worker_that_raises_leaves_a_result(
+    prepared: tuple[Job, Path], monkeypatch: pytest.MonkeyPatch, error: Exception, status: str
+) -> None:
+    job, folder = prepared
+
+    def fail(self: NumpyWorker, handle: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(NumpyWorker, "predict", fail)
+    result = run_job(job, folder)
+    assert result.status == status
+    assert type(error).__name__ in str(result.reason)
+
+
+def test_a_loss_that_is_no_number_is_diverged(prepared: tuple[Job, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    job, folder = prepared
+    monkeypatch.setattr(NumpyWorker, "train_epoch", lambda self, handle, rates: float("inf"))
+    result = run_job(job, folder)
+    assert (result.status, result.reason) == ("diverged", "the training loss became inf in epoch 1")
+
+
+def test_a_model_at_chance_did_not_learn(prepared: tuple[Job, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    job, folder = prepared
+    monkeypatch.setitem(numpy_worker.OPTIMISERS, "sgd", lambda *arguments: None)
+    monkeypatch.setattr(NumpyWorker, "predict", lambda self, handle: np.tile([[1.0, 0.0, 0.0]], (len(handle[0]), 1)))
+    result = run_job(job, folder)
+    assert result.status == "did_not_learn"
+    assert "not above chance" in str(result.reason)
+
+
+def test_threads_are_counted_by_the_cpu_time_they_used() -> None:
+    with ThreadClock() as clock:
+        total = sum(i * i for i in range(2_000_000))
+    assert total > 0
+    assert clock.seen == 1
