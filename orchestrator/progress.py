@@ -42,6 +42,7 @@ class RunProgress:
 
     def plan(self, jobs: int) -> None:
         self._total = jobs
+        self._started = time.monotonic()
         self._bar.update(self._task, total=jobs)
 
     def start(self, job: Job, what: str) -> None:
@@ -61,12 +62,9 @@ class RunProgress:
         """Return an estimate of the time left, on plain lines; the bar of a terminal shows its own."""
         if self.console.is_terminal or self._done >= self._total:
             return ""
-        seconds = (time.monotonic() - self._started) / self._done * (self._total - self._done)
-        return (
-            f"; {self._total - self._done} left, about {seconds / 60:.0f} min"
-            if seconds > 90
-            else (f"; {self._total - self._done} left, about {seconds:.0f} s")
-        )
+        ahead = self._total - self._done
+        seconds = (time.monotonic() - self._started) / self._done * ahead
+        return f"; {ahead} left, about " + (f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s")
 
 
 def _outcome(job: Job, result: Result) -> str:

@@ -230,10 +230,14 @@ def _notes(cells: list[Cell], gates: list[Gate], trained: list[Pair]) -> list[st
         notes.append(f"{missing} of {len(trained)} jobs have no result yet.")
     if any(cell.rounds < stats.FEWEST for cell in cells):
         notes.append("Under three rounds there is no interval and no winner; --rounds 3 or more gives both.")
-    pinned = {job.threads for job, _ in trained}
-    seen = {(job.framework.label, result.environment.threads_seen) for job, result in trained if result}
-    for framework, count in sorted((f, c) for f, c in seen if c is not None and c > max(pinned, default=0)):
-        notes.append(f"{framework}: {count} threads were busy, though {max(pinned)} were asked for.")
+    busiest: dict[tuple[str, int], int] = {}
+    for job, result in trained:
+        seen = result.environment.threads_seen if result else None
+        if seen is not None and seen > job.threads:
+            key = job.framework.label, job.threads
+            busiest[key] = max(seen, busiest.get(key, 0))
+    for (framework, asked), seen in sorted(busiest.items()):
+        notes.append(f"{framework}: up to {seen} threads shared the work, though {asked} were asked for.")
     for gate in gates:
         notes += [f"{gate.framework} on {gate.workload}: {text}" for text in gate.declared_differences]
         if gate.ill_conditioned:
