@@ -174,6 +174,10 @@ def _train(run: Run, job: Job, gate: Result) -> Result:
     prepared = run.prepared[job.framework.name]
     result = run.store.read_result(job.id)
     if result is not None and result.status in DONE and _same_environment(result, prepared, run.engine):
+        if result.parity != verdict:  # the gate failed then and passes now, or the other way round
+            result.parity = verdict
+            run.store.replace_job(job)
+            run.store.write_result(result)
         run.progress.finish(job, result, "done before")
         return result
     _warm_up(run, prepared, job)

@@ -123,7 +123,7 @@ def _suite(request: Request, mistakes: list[str]) -> tuple[Suite | None, list[Wo
 
 
 def _rotated(names: Sequence[str], repeat: int) -> Iterator[str]:
-    """Yield A B C, then C A B, then B C A: no framework always runs first, or right after the same other."""
+    """Yield A B C, then C A B, then B C A: no framework always runs first."""
     shift = -repeat % len(names)
     yield from (*names[shift:], *names[:shift])
 

@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import shlex
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,9 +60,9 @@ def run(asked: Asked, console: Console) -> Summary:
     if no_gpu:
         raise EngineError(no_gpu)
     store = RunStore(asked.run or _new_folder(asked.output, plan.suite.suite))
-    if asked.run is not None:
-        store.read_info()  # refuses a folder that is no run
     info = _info(asked, plan, engine, store)
+    if asked.run is not None:
+        info = _continued(store.read_info(), info)
     store.write_info(info)
     with RunProgress(console) as progress:
         progress.say(f"Run: {store.folder}")
@@ -82,12 +83,14 @@ def build(frameworks: str, engine_name: str, with_gpu: bool, console: Console) -
     names = framework_names(frameworks, mistakes)
     device = "gpu" if with_gpu else "cpu"
     mistakes += _engine_mistakes(engine_name)
-    mistakes += [f"{n}: {FRAMEWORKS[n].no_gpu}." for n in names if device not in FRAMEWORKS[n].devices]
     if mistakes:
         raise UsageError(mistakes)
     engine, why = choose_engine(engine_name)
     yield f"Engine: {engine.name} ({why})."
     for name in names:
+        if device not in FRAMEWORKS[name].devices:
+            yield f"{name}: nothing to build; {FRAMEWORKS[name].no_gpu}."
+            continue
         with console.status(f"preparing {name}") as status:
             prepared = engine.prepare(FRAMEWORKS[name], device, status.update)
         yield f"{name} {FRAMEWORKS[name].version}: {prepared.target}"
@@ -131,12 +134,19 @@ def _plan(asked: Asked) -> Plan:
         memory_bytes=8 * 1024**3 if memory_bytes is None else memory_bytes,
     )
     try:
-        plan = make_plan(request, sorted(os.sched_getaffinity(0)))
+        plan = make_plan(request, _cpus())
     except UsageError as error:
         raise UsageError([*mistakes, *error.mistakes]) from None
     if mistakes:
         raise UsageError(mistakes)
     return plan
+
+
+def _cpus() -> list[int]:
+    """Return the CPUs that this process may use."""
+    if sys.platform == "linux":
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 def _engine_mistakes(name: str) -> list[str]:
@@ -184,6 +194,12 @@ def _info(asked: Asked, plan: Plan, engine: Engine, store: RunStore) -> RunInfo:
             "gpu_driver": gpu.driver_version(),
         },
     )
+
+
+def _continued(before: RunInfo, now: RunInfo) -> RunInfo:
+    """Return the description of a run that goes on: what was asked for at first, widened by what is asked now."""
+    frameworks = list(dict.fromkeys([*before.frameworks, *now.frameworks]))
+    return before.model_copy(update={"frameworks": frameworks, "rounds": max(before.rounds, now.rounds)})
 
 
 def _continue(asked: Asked, store: RunStore) -> str:

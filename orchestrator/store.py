@@ -92,14 +92,17 @@ class RunStore:
         folder = self.job_folder(job.id)
         if folder.exists():
             shutil.rmtree(folder)
-        write_text(folder / "job.json", pretty_json(job))
+        self.replace_job(job)
         return folder
+
+    def replace_job(self, job: Job) -> None:
+        """Write ``job.json`` and leave what else is in the job's folder."""
+        write_text(self.job_folder(job.id) / "job.json", pretty_json(job))
 
     def add_job(self, job: Job) -> None:
         """Write ``job.json`` where the run does not have this job yet: what is still to do is seen in the folder."""
-        path = self.job_folder(job.id) / "job.json"
-        if not path.exists():
-            write_text(path, pretty_json(job))
+        if not (self.job_folder(job.id) / "job.json").exists():
+            self.replace_job(job)
 
     def write_result(self, result: Result) -> None:
         write_text(self.job_folder(result.job_id) / "result.json", pretty_json(result))

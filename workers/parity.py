@@ -136,9 +136,18 @@ def check(worker: Worker, job: Job, record: Arrays) -> Verdict:
             _check_dropout(worker, job, record, meta)
     except Difference as difference:
         return verdict.model_copy(update={"reason": str(difference), "first_difference": difference.where})
-    bounds = [entry["bounds"] for entry in meta["passes"].values()]
-    hopeless = [key for key in bounds[0] if all(entry[key] > ILL_CONDITIONED for entry in bounds)]
-    return verdict.model_copy(update={"passed": True, "ill_conditioned": hopeless})
+    loose = {
+        name: [key for key, bound in entry["bounds"].items() if bound > ILL_CONDITIONED]
+        for name, entry in meta["passes"].items()
+    }
+    everywhere = [key for key in loose["gradient"] if all(key in keys for keys in loose.values())]
+    return verdict.model_copy(
+        update={
+            "passed": True,
+            "ill_conditioned": everywhere,
+            "ill_conditioned_in": {k: v for k, v in loose.items() if v},
+        }
+    )
 
 
 def _check_shapes(job: Job, record: Arrays, meta: Dict[str, Any]) -> None:

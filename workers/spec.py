@@ -287,13 +287,18 @@ class TensorError(Record):
 
 
 class Verdict(Record):
-    """What the parity gate found. A failed one names the first tensor that differs."""
+    """What the parity gate found. A failed one names the first tensor that differs.
+
+    ``worst``: per pass, the update nearest its bound. ``ill_conditioned``: the tensors that the gate says nothing
+    of, since their bound is over 5% in every pass; ``ill_conditioned_in``: pass -> those over it in that pass.
+    """
 
     passed: Flag
     reason: Optional[Text] = None
     first_difference: Optional[TensorError] = None
     worst: List[TensorError] = []
     ill_conditioned: List[Text] = []
+    ill_conditioned_in: Dict[str, List[Text]] = {}
     declared_differences: List[Text] = []
 
 

@@ -152,8 +152,9 @@ def hashes() -> dict[tuple[str, str], str]:
 
 
 def changed_by(path: Path, before: dict[tuple[str, str], str]) -> set[str]:
-    """Edit a file and return the frameworks whose recipe's hash is another now."""
-    path.write_text(path.read_text(encoding="utf-8") + "\n# an edit\n", encoding="utf-8")
+    """Edit a file, keeping its length, and return the frameworks whose recipe's hash is another now."""
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + b" " if content else b"# no longer empty\n")
     after = hashes()
     return {name for name, device in before if before[name, device] != after[name, device]}
 

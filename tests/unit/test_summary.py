@@ -189,6 +189,12 @@ def test_a_job_that_is_not_ok_bars_its_framework_and_is_a_problem(status: str) -
     assert summary.failed
 
 
+def test_without_a_gate_nothing_is_comparable() -> None:
+    pairs = [(job.model_copy(update={"parity": None}), result) for job, result in made_run() if job.kind == "train"]
+    for found in summary_of(pairs).cells:
+        assert (found.parity, found.comparable, found.ratio, found.fastest) == ("not run", False, None, False)
+
+
 def test_rounds_that_are_not_ok_do_not_count_in_the_medians() -> None:
     summary = summary_of(altered(made_run(), "mlp-tf-r1", status="timeout", reason="slow"))
     median, low, high = parts(cell(summary, "mlp", "tf").train_seconds)
