@@ -146,7 +146,7 @@ def _reference(run: Run, parity_job: Job) -> str:
     if not cached.exists():
         folder = run.store.write_job(job)
         run.progress.start(job, "float64 reference")
-        result = run.engine.run(prepared, job, folder, None)
+        result = _attempt(run, prepared, job, folder, keep_compiled=False)
         run.store.write_result(result)
         if result.status != "ok":
             raise NoReference(f"the float64 reference of {job.workload} is {result.status}: {result.reason}")
@@ -212,9 +212,11 @@ def _warm_up(run: Run, prepared: Prepared, job: Job) -> None:
     )
     folder = run.store.write_job(small)
     run.progress.start(small, "compiling, untimed")
-    result = _with_compile_cache(run, prepared, small, folder, keep=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    if result.status in ("ok", "did_not_learn"):
+    try:
+        result = _attempt(run, prepared, small, folder, keep_compiled=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)  # no job of the run
+    if result.status in ("ok", "did_not_learn"):  # a few rows teach little
         marker.touch()
 
 
@@ -227,10 +229,7 @@ def _shape_of(job: Job) -> str:
 def _run(run: Run, prepared: Prepared, job: Job, what: str, keep_compiled: bool) -> Result:
     folder = run.store.write_job(job)
     run.progress.start(job, what)
-    try:
-        result = _with_compile_cache(run, prepared, job, folder, keep_compiled)
-    except EngineError as error:
-        result = Result(job_id=job.id, status="failed", reason=str(error))
+    result = _attempt(run, prepared, job, folder, keep_compiled)
     run.store.write_result(result)
     run.progress.finish(job, result)
     return result
@@ -242,17 +241,21 @@ def _compile_cache(run: Run, prepared: Prepared) -> Path:
     return folder
 
 
-def _with_compile_cache(run: Run, prepared: Prepared, job: Job, folder: Path, keep: bool) -> Result:
-    """Run the job on a writable copy of its framework's compile cache; ``keep`` what it compiled for the next."""
-    if not prepared.entry.compile_cache:
-        return run.engine.run(prepared, job, folder, None)
-    kept, own = _compile_cache(run, prepared), folder / "compiled"
-    shutil.copytree(kept, own, ignore=shutil.ignore_patterns(".warm-*"))
+def _attempt(run: Run, prepared: Prepared, job: Job, folder: Path, keep_compiled: bool) -> Result:
+    """Run the job in its folder, on a writable copy of its framework's compile cache if it has one; keep what it
+    compiled for the next, if asked. An engine that fails on this job has failed this job, not the run."""
+    own = folder / "compiled"
     try:
+        if not prepared.entry.compile_cache:
+            return run.engine.run(prepared, job, folder, None)
+        kept = _compile_cache(run, prepared)
+        shutil.copytree(kept, own, ignore=shutil.ignore_patterns(".warm-*"))
         result = run.engine.run(prepared, job, folder, own)
-        if keep and result.status == "ok":
+        if keep_compiled and result.status in ("ok", "did_not_learn"):
             shutil.copytree(own, kept, dirs_exist_ok=True)
         return result
+    except EngineError as error:
+        return Result(job_id=job.id, status="failed", reason=str(error))
     finally:
         shutil.rmtree(own, ignore_errors=True)
 

@@ -74,6 +74,12 @@ def make_plan(request: Request, cpus: Sequence[int]) -> Plan:
     if mistakes or suite is None:
         raise UsageError(mistakes)
 
+    first_seed = suite.seed if request.seed is None else request.seed
+    if first_seed + (request.rounds or suite.rounds) > 2**31:
+        raise UsageError(
+            [f"The seed {first_seed} leaves no room for {request.rounds or suite.rounds} rounds below 2^31."]
+        )
+
     plan = Plan(suite, frameworks, workloads, device, request.rounds or suite.rounds)
     threads = request.threads or len(cpus)
     limits = Limits(
@@ -81,7 +87,6 @@ def make_plan(request: Request, cpus: Sequence[int]) -> Plan:
         memory_bytes=request.memory_bytes,
         cpu_set=list(cpus)[:threads],
     )
-    first_seed = suite.seed if request.seed is None else request.seed
     for repeat in range(plan.rounds):
         for workload in workloads:
             seed = first_seed + repeat

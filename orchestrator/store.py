@@ -115,7 +115,10 @@ class RunStore:
     def jobs(self) -> Iterator[tuple[Job, Result | None]]:
         """Yield each job of the run with its result, if it has one. Raises StoreError for one that is not valid."""
         for path in sorted(self.folder.glob("jobs/*/job.json")):
-            yield _validated(Job, path), self.read_result(path.parent.name)
+            job, result = _validated(Job, path), self.read_result(path.parent.name)
+            if result is not None:
+                _check_belongs(job, result, path.with_name("result.json"))
+            yield job, result
 
     def add_data(self, source: Path, checksum: str) -> None:
         """Put a dataset's arrays among the inputs: hard links where the cache is on the same disk, else copies."""
@@ -138,6 +141,15 @@ class RunStore:
             np.savez(part, **arrays)  # type: ignore[arg-type]
             part.replace(path)
         return digest
+
+
+def _check_belongs(job: Job, result: Result, path: Path) -> None:
+    """Refuse a result that cannot be this job's: summaries rely on what an ``ok`` one holds."""
+    if result.job_id != job.id:
+        raise StoreError(f"{path} is the result of another job ({result.job_id}). Delete it and run that job again.")
+    trained = sum(epoch.train_seconds for epoch in result.epochs)
+    if job.kind == "train" and result.status == "ok" and not trained > 0:
+        raise StoreError(f"{path} says ok, but holds no epoch with a training time. Delete it and run that job again.")
 
 
 def link_or_copy(source: Path, target: Path) -> None:

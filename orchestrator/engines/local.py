@@ -68,7 +68,8 @@ class LocalEngine:
         if compile_cache is not None:
             warm = any(compile_cache.iterdir())
             environment |= {
-                name: value.format(folder=compile_cache) for name, value in prepared.entry.compile_cache.items()
+                name: value.format(folder=compile_cache.resolve())  # the job runs in another folder
+                for name, value in prepared.entry.compile_cache.items()
             }
         with (folder / "log.txt").open("wb") as log:
             process = subprocess.Popen(

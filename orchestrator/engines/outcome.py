@@ -23,7 +23,7 @@ class Exit:
 
 
 def collect(prepared: Prepared, engine: str, job: Job, folder: Path, ended: Exit, warm: bool | None) -> Result:
-    """Return the job's result with what only the engine knows, and write it back into the folder."""
+    """Return the job's result with what only the engine knows."""
     result = _read(job, folder)
     if result is None or ended.timed_out or ended.out_of_memory:
         result = _in_place_of(job, ended)

@@ -22,6 +22,7 @@ def test_three_frameworks_agree_and_leave_their_results(tmp_path: Path) -> None:
         assert result.environment.engine == "local"
         assert result.environment.image_id is None
         assert result.environment.versions
+        assert result.environment.compile_cache == ("warm" if job.framework.name == "theano" else None)
     accuracies = {
         workload: [r.epochs[-1].accuracy for j, r in measured if r is not None and j.workload == workload]
         for workload in ("mlp", "cnn", "lstm")

@@ -139,6 +139,13 @@ def test_writing_a_job_again_clears_what_an_earlier_attempt_left(store: RunStore
     assert everything(store.folder) == ["jobs/mlp-tf-r0/job.json"]
 
 
+def test_replacing_a_job_keeps_its_result(store: RunStore) -> None:
+    store.write_job(JOB)
+    store.write_result(RESULT)
+    store.replace_job(JOB.model_copy(update={"parity": FAILED}))
+    assert list(store.jobs()) == [(JOB.model_copy(update={"parity": FAILED}), RESULT)]
+
+
 def with_value(document: Job | Result, name: str, value: Any) -> str:
     """Return a document's JSON with one of its first fields altered; NaN is written as Python's json writes it."""
     return json.dumps({**document.model_dump(mode="json"), name: value})
