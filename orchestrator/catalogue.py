@@ -16,7 +16,7 @@ class FrameworkEntry:
 
     ``requirements``: device -> pinned, hashed file in ``docker/NAME/``, one image variant each.
     ``no_gpu``: where there is no variant for it, why not.
-    ``compile_cache``: {environment variable: value} that puts its compiler's cache into ``{folder}``.
+    ``compile_cache``: {environment variable: value} with which its compiler keeps its cache in ``{folder}``.
     """
 
     name: str
@@ -79,7 +79,8 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
             python="3.9",
             requirements={"cpu": "requirements.txt"},
             no_gpu="Theano-PyMC reaches a GPU only through libgpuarray, which no package index carries",
-            compile_cache={"THEANO_FLAGS": "base_compiledir={folder}"},
+            # Without a fixed hash seed every process compiles one module anew: its cache key hashes strings.
+            compile_cache={"THEANO_FLAGS": "base_compiledir={folder}", "PYTHONHASHSEED": "0"},
         ),
     )
 }
