@@ -1,33 +1,38 @@
 """Whether this machine shows an NVIDIA GPU, by NVML."""
 
+import contextlib
+from collections.abc import Iterator
+
 import pynvml
+
+
+@contextlib.contextmanager
+def _nvml() -> Iterator[bool]:
+    """Open NVML for the block; False where there is no driver."""
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        pynvml.nvmlShutdown()
 
 
 def gpu_names() -> list[str]:
     """Return the names of the visible GPUs; empty where there is no driver."""
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return []
-    try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-        names = [pynvml.nvmlDeviceGetName(handle) for handle in handles]
-        return [name.decode() if isinstance(name, bytes) else name for name in names]
-    finally:
-        pynvml.nvmlShutdown()
+    with _nvml() as there:
+        if not there:
+            return []
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(place) for place in range(pynvml.nvmlDeviceGetCount())]
+        return [str(pynvml.nvmlDeviceGetName(handle)) for handle in handles]
 
 
 def driver_version() -> str | None:
     """Return the NVIDIA driver's version, or None."""
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return None
-    try:
-        version = pynvml.nvmlSystemGetDriverVersion()
-        return version.decode() if isinstance(version, bytes) else str(version)
-    finally:
-        pynvml.nvmlShutdown()
+    with _nvml() as there:
+        return str(pynvml.nvmlSystemGetDriverVersion()) if there else None
 
 
 def why_no_gpu() -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.engines import Prepared
+from orchestrator.gpu import driver_version, gpu_names
 from workers.spec import Environment, Job, Result, ValidationError
 
 TAIL_LINES = 30
@@ -31,6 +32,9 @@ def collect(prepared: Prepared, engine: str, job: Job, folder: Path, ended: Exit
     environment.engine = engine
     environment.recipe_hash = prepared.recipe_hash
     environment.image_id = prepared.image_id
+    if job.device == "gpu":
+        environment.gpu_model = next(iter(gpu_names()), None)
+        environment.gpu_driver = driver_version()
     environment.compile_cache = None if warm is None else "warm" if warm else "cold"
     if result.status not in ("ok", "unsupported"):
         result.log_tail = log_tail(folder / "log.txt")
