@@ -25,8 +25,6 @@ from .compat import (
     pretty_json,
 )
 
-SCHEMA_VERSION = 1
-
 # ---------------------------------------------------------------------------- layers
 
 
@@ -107,7 +105,6 @@ class LSTM(Record):
 Layer = Annotated[
     Union[Dense, Activation, Flatten, Dropout, Conv2D, MaxPool2D, Embedding, LSTM], Field(discriminator="kind")
 ]
-LAYER_KINDS = ("dense", "activation", "flatten", "dropout", "conv2d", "maxpool2d", "embedding", "lstm")
 
 
 class ResolvedLayer(Record):
@@ -373,7 +370,7 @@ class Epoch(Record):
     accuracy: Optional[NonNegative] = None
 
 
-STATUSES = (
+Status = Literal[
     "ok",
     "unsupported",
     "failed",
@@ -383,7 +380,7 @@ STATUSES = (
     "out_of_memory",
     "lost",
     "unavailable",
-)
+]
 
 
 class Result(Record):
@@ -394,17 +391,7 @@ class Result(Record):
 
     schema_version: Literal[1] = 1
     job_id: Text
-    status: Literal[
-        "ok",
-        "unsupported",
-        "failed",
-        "diverged",
-        "did_not_learn",
-        "timeout",
-        "out_of_memory",
-        "lost",
-        "unavailable",
-    ]
+    status: Status
     reason: Optional[Text] = None
     log_tail: Optional[Text] = None
     environment: Environment = Environment()
@@ -435,11 +422,8 @@ def arrays_sha256(arrays: Mapping[str, Any]) -> str:
 
 
 __all__ = [
-    "LAYER_KINDS",
     "LSTM",
-    "SCHEMA_VERSION",
     "SGD",
-    "STATUSES",
     "Activation",
     "Adam",
     "BinaryCrossEntropy",
@@ -470,6 +454,7 @@ __all__ = [
     "Result",
     "Schedule",
     "SequentialModel",
+    "Status",
     "StepDecay",
     "TensorError",
     "ValidationError",

@@ -13,8 +13,9 @@ from orchestrator.catalogue import FRAMEWORKS, ROOT
 from orchestrator.engines.local import LocalEngine
 from tests.alterations import ADAM, BASES, BINARY, HEAD, SGD, SQUARED, alterations
 from tests.jobs import CATEGORICAL, FLAT, IMAGE, STEPS, make_job, make_weights
+from workers.numpy_worker import NumpyWorker
 from workers.reference import make_reference
-from workers.spec import LAYER_KINDS, Job, Verdict
+from workers.spec import Job, Verdict
 
 SMALL = [{"kind": "dense", "units": 8}, {"kind": "activation", "function": "tanh"}, HEAD]
 
@@ -152,4 +153,4 @@ def test_published_defects_put_back_into_a_framework_are_caught(tmp_path: Path, 
 
 def test_the_cases_hold_every_layer_kind() -> None:
     kinds = {item.layer.kind for job in CASES.values() for item in job.model.layers}
-    assert kinds == set(LAYER_KINDS)
+    assert kinds == set(NumpyWorker.layers)
