@@ -54,6 +54,7 @@ class Asked:
 def run(asked: Asked, console: Console) -> Summary:
     """Do the run and return its summary. Raises BenchError; Interrupted after Ctrl-C, with how to go on."""
     plan = _plan(asked)
+    data_dir = datasets.find_data_dir(asked.data_dir)
     engine, why = choose_engine(asked.engine)
     console.print(f"Engine: {engine.name} ({why}).", highlight=False)
     no_gpu = engine.why_no_gpu() if asked.gpu else None
@@ -67,7 +68,7 @@ def run(asked: Asked, console: Console) -> Summary:
     with RunProgress(console) as progress:
         progress.say(f"Run: {store.folder}")
         try:
-            for _ in orchestrate(plan, engine, store, cache_dir(), datasets.find_data_dir(asked.data_dir), progress):
+            for _ in orchestrate(plan, engine, store, cache_dir(), data_dir, progress):
                 pass
         except KeyboardInterrupt:
             raise Interrupted(

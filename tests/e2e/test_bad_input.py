@@ -76,6 +76,13 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
     assert "is not a run" in run.stderr
 
 
+def test_a_data_folder_that_is_not_there(tmp_path: Path) -> None:
+    run = bench("orchestrate", "--frameworks", "numpy", "--data-dir", tmp_path / "nowhere", folder=tmp_path)
+    assert run.returncode == 4
+    assert "nowhere: --data-dir names it, but it is no folder" in run.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_gpu_without_a_gpu_says_so_and_what_to_do(tmp_path: Path) -> None:
     if gpu_names():
         pytest.skip("this machine has a GPU")
