@@ -9,7 +9,7 @@ from math import exp, log, sqrt
 from statistics import fmean, median, stdev
 from typing import NamedTuple
 
-from scipy.stats import t as student_t
+from scipy.special import stdtrit  # Student's t quantile; scipy.stats has it too, and takes a second to import
 
 LEVEL = 0.95
 FEWEST = 3
@@ -35,7 +35,7 @@ def estimate(values: Sequence[float]) -> Estimate:
         return Estimate(middle, None, None)
     logs = [log(value) for value in values]
     centre = fmean(logs)
-    half = float(student_t.ppf(0.5 + LEVEL / 2, len(logs) - 1)) * stdev(logs) / sqrt(len(logs))
+    half = float(stdtrit(len(logs) - 1, 0.5 + LEVEL / 2)) * stdev(logs) / sqrt(len(logs))
     # The median of a skewed sample may lie outside; an interval that excludes its own estimate helps nobody.
     return Estimate(middle, min(exp(centre - half), middle), max(exp(centre + half), middle))
 
