@@ -267,10 +267,14 @@ class Framework(Record):
 
 
 class Limits(Record):
-    """What an engine allows a job; no part of its identity. ``cpu_set`` empty: all CPUs."""
+    """What an engine allows a job; no part of its identity. ``cpu_set`` empty: all CPUs.
+
+    ``pids`` bounds processes and threads together; the local engine has no means to hold a job to it.
+    """
 
     timeout_seconds: Positive
     memory_bytes: Count
+    pids: Count = 512
     cpu_set: List[Index] = []
 
 

@@ -24,7 +24,6 @@ from workers.spec import Job, Result
 
 RUN_DIR = "/bench/run"  # the run folder's place in a container
 GRACE_SECONDS = 1.0
-PIDS = 512
 BUILD_TAIL_LINES = 25
 
 
@@ -152,7 +151,7 @@ def _container(prepared: Prepared, job: Job, folder: Path, compile_cache: Path |
         "mem_limit": job.limits.memory_bytes,
         "memswap_limit": job.limits.memory_bytes,  # the same number: no swap
         "cpuset_cpus": ",".join(map(str, job.limits.cpu_set)) or None,
-        "pids_limit": PIDS,
+        "pids_limit": job.limits.pids,
         "volumes": {
             str(folder.resolve()): {"bind": inside, "mode": "rw"},
             str((folder / "job.json").resolve()): {"bind": f"{inside}/job.json", "mode": "ro"},

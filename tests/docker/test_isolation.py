@@ -66,7 +66,7 @@ def inside(docker_engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory
     folder = run / "jobs" / "test"
     folder.mkdir(parents=True)
     job = make_job([{"kind": "dense", "units": 2}], FLAT)
-    job = job.model_copy(update={"limits": job.limits.model_copy(update={"cpu_set": [0]})})
+    job = job.model_copy(update={"limits": job.limits.model_copy(update={"cpu_set": [0], "pids": 300})})
     (folder / "job.json").write_text(pretty_json(job))
     prepared = docker_engine.prepare(FRAMEWORKS["numpy"], "cpu", print)
     settings = engine_module._container(prepared, job, folder, None) | {"command": ["python", "-c", PROBE]}
@@ -108,7 +108,7 @@ def test_it_has_the_jobs_limits(inside: dict[str, Any]) -> None:
     assert inside["cpus"] == [0]
     host = inside["host"]
     assert host["Memory"] == host["MemorySwap"] == 2**30
-    assert host["PidsLimit"] == engine_module.PIDS
+    assert host["PidsLimit"] == 300
 
 
 def test_the_recipe_hash_is_baked_in_as_a_label_and_a_file(inside: dict[str, Any]) -> None:
