@@ -47,6 +47,8 @@ def start(folder: Path, suite: Path) -> "subprocess.Popen[str]":
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,  # so that the signal reaches bench alone, and bench must stop its job
+        # As in a terminal: whoever started the tests in the background may have them ignore the signal.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
