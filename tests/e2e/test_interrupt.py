@@ -66,7 +66,12 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(tmp_path: Path) -> None
     workers = [child for child in psutil.Process(process.pid).children(recursive=True) if "workers" in child.cmdline()]
     assert workers
     process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=60)
+    try:
+        rest, _ = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        for left in (process, *workers):  # else they go on measuring beside every later test
+            left.kill()
+        raise
     assert process.returncode == 130
     assert "Traceback" not in rest
     assert not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers)
