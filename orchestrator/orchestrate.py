@@ -123,10 +123,7 @@ def _gate(run: Run, job: Job) -> Result:
     cached = run.cache / "gates" / f"{run.engine.name}-{key}.json"
     result = _read_result(cached)
     if result is not None:
-        run.store.write_job(job)
-        run.store.write_result(result)
-        run.progress.finish(job, result, "cached")
-        return result
+        return _record(run, job, result, "cached")
     result = _run(run, prepared, job, "parity gate", keep_compiled=True)
     # A failed one is tried again the next time: someone is mending it.
     if result.status == "unsupported" or (result.status == "ok" and result.parity and result.parity.passed):
@@ -260,11 +257,11 @@ def _attempt(run: Run, prepared: Prepared, job: Job, folder: Path, keep_compiled
         shutil.rmtree(own, ignore_errors=True)
 
 
-def _record(run: Run, job: Job, result: Result) -> Result:
+def _record(run: Run, job: Job, result: Result, note: str = "") -> Result:
     """Write a result for a job that was not run."""
     run.store.write_job(job)
     run.store.write_result(result)
-    run.progress.finish(job, result)
+    run.progress.finish(job, result, note)
     return result
 
 
