@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -11,12 +11,22 @@ WORKERS_DIR = ROOT / "workers"
 
 
 @dataclass(frozen=True)
+class Mode:
+    """Another way to run a framework with the same worker; ``requirements`` None: in the framework's environment."""
+
+    title: str
+    requirements: Mapping[str, str] | None = None
+    compile_cache: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class FrameworkEntry:
-    """What the host knows of a framework before it has run.
+    """What the host knows of a framework, or of one mode of it, before it has run.
 
     ``requirements``: device -> pinned, hashed file in ``docker/NAME/``, one image variant each.
     ``no_gpu``: where there is no variant for it, why not.
     ``compile_cache``: {environment variable: value} with which its compiler keeps its cache in ``{folder}``.
+    ``modes``: name -> what it changes; ``mode``: which of them this entry is, None for the framework's own way.
     """
 
     name: str
@@ -28,6 +38,23 @@ class FrameworkEntry:
     aliases: tuple[str, ...] = ()
     extra_modules: tuple[str, ...] = ()
     compile_cache: Mapping[str, str] = field(default_factory=dict)
+    modes: Mapping[str, Mode] = field(default_factory=dict)
+    mode: str | None = None
+
+    @property
+    def label(self) -> str:
+        """``name``, or ``name:mode``."""
+        return self.name if self.mode is None else f"{self.name}:{self.mode}"
+
+    def in_mode(self, name: str) -> "FrameworkEntry":
+        mode = self.modes[name]
+        return replace(
+            self,
+            mode=name,
+            title=mode.title,
+            requirements=mode.requirements or self.requirements,
+            compile_cache=mode.compile_cache or self.compile_cache,
+        )
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -85,7 +112,19 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
     )
 }
 
-NAMES: dict[str, str] = {
-    spelling: entry.name for entry in FRAMEWORKS.values() for spelling in (entry.name, *entry.aliases)
-}
-"""Every accepted spelling -> the framework's name."""
+
+def find(label: str) -> FrameworkEntry:
+    """Return the entry of ``name`` or ``name:mode``. Raises KeyError."""
+    name, _, mode = label.partition(":")
+    entry = FRAMEWORKS[name]
+    return entry.in_mode(mode) if mode else entry
+
+
+def spellings() -> dict[str, str]:
+    """Return every accepted spelling -> the label: names, aliases, and each with its modes."""
+    return {
+        spelling + suffix: entry.name + suffix
+        for entry in FRAMEWORKS.values()
+        for spelling in (entry.name, *entry.aliases)
+        for suffix in ("", *(f":{mode}" for mode in entry.modes))
+    }

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from orchestrator import datasets
-from orchestrator.catalogue import FRAMEWORKS
+from orchestrator.catalogue import find
 from orchestrator.engines import Engine, Prepared
 from orchestrator.errors import BenchError, EngineError
 from orchestrator.plan import Plan, reference_job
@@ -66,10 +66,10 @@ def orchestrate(
     gates: dict[tuple[str, str], Result] = {}
     for job in plan.parity:
         result = _gate(run, job)
-        gates[job.workload, job.framework.name] = result
+        gates[job.workload, job.framework.label] = result
         yield result
     for job in plan.train:
-        yield _train(run, job, gates[job.workload, job.framework.name])
+        yield _train(run, job, gates[job.workload, job.framework.label])
 
 
 def _prepare_inputs(run: Run) -> None:
@@ -83,26 +83,27 @@ def _prepare_inputs(run: Run) -> None:
 
 def _prepare_environments(run: Run) -> None:
     """Prepare every framework; one that cannot be had is unavailable, and the others go on."""
-    run.prepared["numpy reference"] = run.engine.prepare(FRAMEWORKS["numpy"], "cpu", run.progress.say)
-    for name in run.plan.frameworks:
-        if run.plan.device not in FRAMEWORKS[name].devices:
+    run.prepared["numpy reference"] = run.engine.prepare(find("numpy"), "cpu", run.progress.say)
+    for label in run.plan.frameworks:
+        entry = find(label)
+        if run.plan.device not in entry.devices:
             continue  # its jobs say why they are unsupported
         try:
-            run.prepared[name] = run.engine.prepare(FRAMEWORKS[name], run.plan.device, run.progress.say)
+            run.prepared[label] = run.engine.prepare(entry, run.plan.device, run.progress.say)
         except EngineError as error:
             run.progress.say(str(error))
-            run.unavailable[name] = str(error).splitlines()[0]
+            run.unavailable[label] = str(error).splitlines()[0]
     if len(run.unavailable) == len(run.plan.frameworks):
         raise EngineError("None of the frameworks' environments could be prepared; the causes stand above.")
 
 
 def _refusal(run: Run, job: Job) -> Result | None:
     """Return the result of a job that cannot run whatever it holds, or None."""
-    entry = FRAMEWORKS[job.framework.name]
+    entry = find(job.framework.label)
     if job.device not in entry.devices:
         return Result(job_id=job.id, status="unsupported", reason=entry.no_gpu)
-    if entry.name in run.unavailable:
-        return Result(job_id=job.id, status="unavailable", reason=run.unavailable[entry.name])
+    if entry.label in run.unavailable:
+        return Result(job_id=job.id, status="unavailable", reason=run.unavailable[entry.label])
     return None
 
 
@@ -118,7 +119,7 @@ def _gate(run: Run, job: Job) -> Result:
         job = job.model_copy(update={"reference_sha256": _reference(run, job)})
     except NoReference as error:
         return _record(run, job, Result(job_id=job.id, status="failed", reason=str(error)))
-    prepared = run.prepared[job.framework.name]
+    prepared = run.prepared[job.framework.label]
     key = hashlib.sha256(f"{prepared.key} {job.id} {job.reference_sha256}".encode()).hexdigest()[:24]
     cached = run.cache / "gates" / f"{run.engine.name}-{key}.json"
     result = _read_result(cached)
@@ -168,7 +169,7 @@ def _train(run: Run, job: Job, gate: Result) -> Result:
         return _record(run, job, refusal)
     verdict = gate.parity or Verdict(passed=False, reason=f"the gate's job is {gate.status}: {gate.reason}")
     job = job.model_copy(update={"parity": verdict})
-    prepared = run.prepared[job.framework.name]
+    prepared = run.prepared[job.framework.label]
     result = run.store.read_result(job.id)
     if result is not None and result.status in DONE and _same_environment(result, prepared, run.engine):
         if result.parity != verdict:  # the gate failed then and passes now, or the other way round

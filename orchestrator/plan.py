@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.catalogue import FRAMEWORKS, NAMES
+from orchestrator.catalogue import FRAMEWORKS, find, spellings
 from orchestrator.datasets import DATASETS
 from orchestrator.errors import UsageError
 from orchestrator.shapes import parameter_count
@@ -22,7 +22,7 @@ from workers.spec import (
 
 LARGEST_THREADS = 1024
 LONGEST_TIMEOUT = 1e9  # seconds; beyond 9e9 the worker's own deadline overflows
-NOT_IDENTITY = {"id", "limits", "reference_sha256", "parity"}
+NOT_IDENTITY = {"id", "limits", "reference_sha256", "parity", "read_at_epochs", "differs"}
 
 
 @dataclass(frozen=True)
@@ -99,16 +99,25 @@ def make_plan(request: Request, cpus: Sequence[int]) -> Plan:
 
 
 def framework_names(text: str, mistakes: list[str]) -> list[str]:
-    """Return the frameworks' own names, each once, in the order given."""
-    names: list[str] = []
+    """Return the frameworks' labels (``name`` or ``name:mode``), each once, in the order given.
+
+    ``all`` is every framework in its own way, ``all-modes`` each of them in every mode; the reference is no contestant.
+    """
+    contestants = [entry for entry in FRAMEWORKS.values() if entry.name != "numpy"]
+    several = {
+        "all": [entry.name for entry in contestants],
+        "all-modes": [f"{entry.name}{mode}" for entry in contestants for mode in ("", *(f":{m}" for m in entry.modes))],
+    }
+    known = spellings()
+    labels: list[str] = []
     for word in (part.strip().lower() for part in text.split(",")):
-        if word == "all":
-            names += [name for name in FRAMEWORKS if name != "numpy"]  # the reference is no contestant
-        elif word in NAMES:
-            names.append(NAMES[word])
+        if word in several:
+            labels += several[word]
+        elif word in known:
+            labels.append(known[word])
         else:
-            mistakes.append(f"Unknown framework {word!r}. {nearest(word, NAMES)}")
-    return list(dict.fromkeys(names))
+            mistakes.append(f"Unknown framework {word!r}. {nearest(word, [*known, *several])}")
+    return list(dict.fromkeys(labels))
 
 
 def _suite(request: Request, mistakes: list[str]) -> tuple[Suite | None, list[Workload]]:
@@ -169,17 +178,19 @@ def _template(plan: Plan, workload: Workload, threads: int, limits: Limits, seed
     )
 
 
-def identified(template: Job, name: str, kind: str) -> Job:
+def identified(template: Job, label: str, kind: str) -> Job:
     """Return the template as one framework's job, with the id that hashes what decides its outcome.
 
-    Time limits, the verdict that it carries and the reference's file are no part of that.
+    Limits, the verdict that it carries, the reference's file and what is read of its result are no part of that.
     """
-    framework = Framework(name=name, version=FRAMEWORKS[name].version)
+    entry = find(label)
+    framework = Framework(name=entry.name, version=entry.version, mode=entry.mode)
     job = template.model_copy(update={"framework": framework, "kind": kind})
     facts = {key: value for key, value in job.model_dump(mode="json").items() if key not in NOT_IDENTITY}
     digest = hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:12]
-    parts = [job.workload, name, job.device, f"t{job.threads}", "parity" if kind == "parity" else f"r{job.repeat}"]
-    return job.model_copy(update={"id": "-".join([*parts, digest])})
+    name = label.replace(":", "-") + ("-paper" if job.variant == "paper" else "")
+    last = f"r{job.repeat}" if kind == "train" else kind
+    return job.model_copy(update={"id": f"{job.workload}-{name}-{job.device}-t{job.threads}-{last}-{digest}"})
 
 
 def reference_job(parity_job: Job) -> Job:

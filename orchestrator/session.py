@@ -15,7 +15,7 @@ import psutil
 from rich.console import Console
 
 from orchestrator import datasets, gpu
-from orchestrator.catalogue import FRAMEWORKS
+from orchestrator.catalogue import find
 from orchestrator.engines import Engine
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.engines.local import LocalEngine
@@ -88,13 +88,13 @@ def build(frameworks: str, engine_name: str, with_gpu: bool, console: Console) -
         raise UsageError(mistakes)
     engine, why = choose_engine(engine_name)
     yield f"Engine: {engine.name} ({why})."
-    for name in names:
-        if device not in FRAMEWORKS[name].devices:
-            yield f"{name}: nothing to build; {FRAMEWORKS[name].no_gpu}."
+    for entry in map(find, names):
+        if device not in entry.devices:
+            yield f"{entry.label}: nothing to build; {entry.no_gpu}."
             continue
-        with console.status(f"preparing {name}") as status:
-            prepared = engine.prepare(FRAMEWORKS[name], device, status.update)
-        yield f"{name} {FRAMEWORKS[name].version}: {prepared.target}"
+        with console.status(f"preparing {entry.label}") as status:
+            prepared = engine.prepare(entry, device, status.update)
+        yield f"{entry.label} {entry.version}: {prepared.target}"
 
 
 def choose_engine(name: str) -> tuple[Engine, str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import catalogue, orchestrate, plan, recipe
+from orchestrator import catalogue, recipe
 from orchestrator.catalogue import FrameworkEntry
 from orchestrator.engines import docker, local
 
@@ -93,5 +93,3 @@ def install(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             extra_modules=("numpy_worker.py",),
         )
         monkeypatch.setitem(catalogue.FRAMEWORKS, name, entry)
-        monkeypatch.setitem(plan.NAMES, name, name)
-    assert orchestrate.FRAMEWORKS is catalogue.FRAMEWORKS

@@ -21,7 +21,7 @@ from . import parity
 from .schedules import learning_rates
 from .scoring import learned, probabilities, score
 from .spec import Environment, Epoch, Job, Result, arrays_sha256, pretty_json
-from .threads import ThreadClock
+from .threads import LoadClock, ThreadClock
 from .worker import Arrays, Unsupported, Worker, missing_kinds, notes_for, staged
 
 PREDICT_PASSES = 3  # over the test rows, at least ...
@@ -42,7 +42,7 @@ def run_job(job: Job, folder: Path) -> Result:
     """Run the job, whatever happens, and leave ``result.json`` in its folder."""
     result = Result(job_id=job.id, status="ok", parity=job.parity, environment=_environment())
     try:
-        (run_parity if job.kind == "parity" else run_train)(job, folder, result)
+        KINDS[job.kind](job, folder, result)
     except Exception as error:
         traceback.print_exc()
         result.status, result.reason = _status(error), _reason(error)
@@ -70,7 +70,7 @@ def write_text(path: Path, text: str) -> None:
     os.replace(str(part), str(path))
 
 
-# ---------------------------------------------------------------------------- the two kinds of job
+# ---------------------------------------------------------------------------- the kinds of job
 
 
 def run_parity(job: Job, folder: Path, result: Result) -> None:
@@ -88,6 +88,10 @@ def run_parity(job: Job, folder: Path, result: Result) -> None:
     if arrays_sha256(record) != job.reference_sha256:
         raise ValueError("the reference file is not the one that the job names; run the parity job of numpy again")
     result.parity = parity.check(worker, job, record)
+
+
+def run_null(job: Job, folder: Path, result: Result) -> None:
+    """Do nothing, so that what it takes is what a job costs around its work."""
 
 
 def run_train(job: Job, folder: Path, result: Result) -> None:
@@ -109,17 +113,24 @@ def run_train(job: Job, folder: Path, result: Result) -> None:
         raise DidNotLearn(complaint)
 
 
+KINDS = {"parity": run_parity, "train": run_train, "null": run_null}
+
+
 def _train(job: Job, worker: Worker, data: Arrays, test: Any, result: Result) -> np.ndarray:
-    """Run all epochs; return the last test outputs. The very first batch is a phase of its own."""
+    """Run all epochs; return the last test outputs. The very first batch is a phase of its own.
+
+    The job's carried epochs come first: trained alike, and left out of the result.
+    """
     size, rows = job.recipe.batch_size, job.dataset.train_rows
     steps = -(-rows // size)
     outputs = np.empty(0)
+    load = LoadClock()
 
     def stage(chosen: np.ndarray) -> Any:
         x, y = data["train_x"][chosen], data["train_y"][chosen]
         return timed(lambda: staged(worker, job, x, y), worker)
 
-    for number in range(job.recipe.epochs):
+    for number in range(job.carried_epochs + job.recipe.epochs):
         order = np.random.RandomState([job.seed, number]).permutation(rows)
         rates = learning_rates(job.recipe, number * steps, steps)
         parts = [(order, rates)] if number else [(order[:size], rates[:1]), (order[size:], rates[1:])]
@@ -130,11 +141,12 @@ def _train(job: Job, worker: Worker, data: Arrays, test: Any, result: Result) ->
                 continue
             handle, seconds = stage(chosen)
             stage_seconds += seconds
-            with threads:
+            with load, threads:
                 loss, seconds = timed(partial(worker.train_epoch, handle, part_rates), worker)
             train_seconds.append(seconds)
             total += loss * len(chosen)
         result.environment.threads_seen = threads.seen
+        result.environment.other_cpus_busy = load.other_cpus_busy
         if number == 0:
             result.phases.first_step_seconds = train_seconds[0]
         train_loss = float(total / rows)
@@ -144,6 +156,8 @@ def _train(job: Job, worker: Worker, data: Arrays, test: Any, result: Result) ->
         test_loss, accuracy = score(job.recipe.loss, outputs, data["test_y"])
         if not np.isfinite(test_loss):
             raise Diverged("the test loss became {} after epoch {}".format(test_loss, number + 1))
+        if number < job.carried_epochs:
+            continue
         result.epochs.append(
             Epoch(
                 stage_seconds=stage_seconds,
@@ -196,6 +210,7 @@ def repeated(action: Callable[[], Any], worker: Worker, least: int, most: int, s
 def _opened(job: Job, result: Result) -> Worker:
     """Import the framework and open its device; refuse a job that it cannot run before anything is built."""
     name = job.framework.name
+    os.environ["BENCH_MODE"] = job.framework.mode or ""  # Keras chooses its backend when it is imported
     module, result.phases.import_seconds = timed(lambda: importlib.import_module("." + name + "_worker", __package__))
     worker: Worker = module.WORKER()
     result.environment.versions = worker.versions()
@@ -225,11 +240,16 @@ def load_data(job: Job, folder: Path) -> Arrays:
     for split, rows in (("train", job.dataset.train_rows), ("test", job.dataset.test_rows)):
         x, y = raw[split + "_x"][:rows], raw[split + "_y"][:rows]
         if spec.dtype != "int32":
-            x = x.astype(np.float32) * np.float32(spec.scale) + np.float32(spec.offset)
+            x = padded(x, spec.pad).astype(np.float32) * np.float32(spec.scale) + np.float32(spec.offset)
         data[split + "_x"] = x.reshape([len(x), *spec.shape])
         classes = job.recipe.loss.kind == "categorical_cross_entropy"
         data[split + "_y"] = y.astype(np.int32) if classes else y.astype(np.float32).reshape(len(y), -1)
     return data
+
+
+def padded(images: np.ndarray, pad: int) -> np.ndarray:
+    """Return (rows, height, width, channel) images with ``pad`` zeros on each side."""
+    return np.pad(images, [(0, 0), (pad, pad), (pad, pad), (0, 0)], "constant") if pad else images
 
 
 def load_weights(job: Job, folder: Path) -> Arrays:

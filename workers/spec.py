@@ -236,13 +236,17 @@ class SequentialModel(Record):
 
 
 class Input(Record):
-    """One input array. A worker gets float32 ``raw * scale + offset``, or int32 tokens as they are."""
+    """One input array. A worker gets float32 ``raw * scale + offset``, or int32 tokens as they are.
+
+    ``pad`` zeros stand around each image (of raw values); ``shape`` counts them.
+    """
 
     name: Text
     shape: List[Count]
     dtype: Literal["uint8", "int32", "float32"]
     scale: Positive = 1.0
     offset: Real = 0.0
+    pad: Index = 0
 
 
 class Dataset(Record):
@@ -306,12 +310,16 @@ class Verdict(Record):
 class Job(Record):
     """One measured training (``train``) or one pass through the parity gate (``parity``), complete in itself.
 
-    ``reference_sha256`` names the float64 reference that a parity job is held to; without one it makes it.
+    A ``null`` job does nothing: what it takes is what a job costs around its work. ``reference_sha256`` names the
+    float64 reference that a parity job is held to; without one it makes it. ``carried_epochs``: so many epochs are
+    trained before the first measured one, unmeasured, as where a study's model trained on across its repeats.
+    ``read_at_epochs``: after so many epochs a summary reads the results; empty: after the last one only.
+    ``differs``: in variant ``paper``, in words, what this framework does that the matched variant does not.
     """
 
     schema_version: Literal[1] = 1
     id: Text
-    kind: Literal["parity", "train"]
+    kind: Literal["parity", "train", "null"]
     framework: Framework
     suite: Text
     variant: Literal["matched", "paper"] = "matched"
@@ -325,6 +333,9 @@ class Job(Record):
     precision: Literal["float32", "float64"] = "float32"
     seed: Index
     repeat: Index = 0
+    carried_epochs: Index = 0
+    read_at_epochs: List[Count] = []
+    differs: List[Text] = []
     limits: Limits
     reference_sha256: Optional[Text] = None
     parity: Optional[Verdict] = None
@@ -334,7 +345,10 @@ class Job(Record):
 
 
 class Environment(Record):
-    """What ran a job. What could not be read is null."""
+    """What ran a job. What could not be read is null.
+
+    ``other_cpus_busy``: how many CPUs others kept busy, or the machine took away, while this job trained (a mean).
+    """
 
     engine: Optional[Text] = None
     recipe_hash: Optional[Text] = None
@@ -347,6 +361,7 @@ class Environment(Record):
     gpu_driver: Optional[Text] = None
     compile_cache: Optional[Literal["cold", "warm"]] = None
     threads_seen: Optional[Count] = None
+    other_cpus_busy: Optional[NonNegative] = None
 
 
 class Phases(Record):

@@ -1,6 +1,7 @@
-"""Threads: pinned before a framework is imported, and counted by what the operating system saw them use."""
+"""Threads and CPUs: pinned before a framework is imported, and counted by what the operating system saw them use."""
 
 import os
+import time
 from typing import Dict, List, Optional
 
 VARIABLES = (
@@ -57,3 +58,41 @@ def _cpu_nanoseconds() -> Dict[str, int]:
     except (OSError, ValueError, IndexError):
         return {}
     return times
+
+
+class LoadClock:
+    """Measures how many CPUs others kept busy inside its blocks: other processes, or a host that took them away.
+
+    ``other_cpus_busy`` is the mean over all blocks so far, None where the kernel does not tell. It reads before and
+    after a block, never during it. /proc/stat counts the whole machine, in a container too.
+    """
+
+    def __init__(self) -> None:
+        self._other_seconds = 0.0
+        self._wall_seconds = 0.0
+
+    @property
+    def other_cpus_busy(self) -> Optional[float]:
+        return max(0.0, self._other_seconds) / self._wall_seconds if self._wall_seconds > 0 else None
+
+    def __enter__(self) -> "LoadClock":
+        self._before = _busy_seconds(), time.process_time(), time.perf_counter()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        machine, own, wall = self._before
+        now = _busy_seconds()
+        if machine is not None and now is not None:
+            self._other_seconds += (now - machine) - (time.process_time() - own)
+            self._wall_seconds += time.perf_counter() - wall
+
+
+def _busy_seconds() -> Optional[float]:
+    """Return the seconds that all CPUs of the machine together were not idle (stolen ones too), since it started."""
+    try:
+        with open("/proc/stat") as file:
+            ticks = [int(word) for word in file.readline().split()[1:9]]
+        user, nice, system, _idle, _iowait, irq, softirq, steal = ticks
+    except (OSError, ValueError):
+        return None
+    return (user + nice + system + irq + softirq + steal) / float(os.sysconf("SC_CLK_TCK"))

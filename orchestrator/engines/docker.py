@@ -65,7 +65,7 @@ class DockerEngine:
         try:
             image = self.client.images.get(tag)
         except ImageNotFound:
-            say(f"{entry.name}: building image {tag}")
+            say(f"{entry.label}: building image {tag}")
             self._build(entry, device, digest, tag, say)
             image = self.client.images.get(tag)
         return Prepared(entry, device, digest, tag, image.id)
@@ -87,7 +87,7 @@ class DockerEngine:
                 text = str(event.get("stream") or event.get("error") or "").strip()
                 lines += text.splitlines()
                 if text.startswith("Step "):
-                    say(f"{entry.name}: {text}")
+                    say(f"{entry.label}: {text}")
                 if "error" in event:
                     raise EngineError(_build_message(entry, lines))
         except (DockerException, requests.RequestException) as error:
@@ -124,8 +124,8 @@ def build_context(entry: FrameworkEntry) -> io.BytesIO:
 def _build_message(entry: FrameworkEntry, lines: list[str]) -> str:
     tail = "\n".join(lines[-BUILD_TAIL_LINES:])
     return (
-        f"The image of {entry.name} cannot be built (docker/{entry.name}/Dockerfile):\n{tail}\n"
-        f"Check the network and the disk, then try `bench build {entry.name}` again."
+        f"The image of {entry.label} cannot be built (docker/{entry.name}/Dockerfile):\n{tail}\n"
+        f"Check the network and the disk, then try `bench build {entry.label}` again."
     )
 
 

@@ -50,13 +50,13 @@ class LocalEngine:
         python = folder / "bin" / "python"
         ready = folder / ".ready"
         if not ready.exists():
-            say(f"{entry.name}: making a Python {entry.python} environment from {requirements.relative_to(ROOT)}")
+            say(f"{entry.label}: making a Python {entry.python} environment from {requirements.relative_to(ROOT)}")
             shutil.rmtree(folder, ignore_errors=True)
             interpreter = find_interpreter(entry.python) or entry.python
-            _uv("venv", "--python", interpreter, str(folder), what=f"a Python {entry.python} for {entry.name}")
+            _uv("venv", "--python", interpreter, str(folder), what=f"a Python {entry.python} for {entry.label}")
             _uv(
                 *("pip", "install", "--python", str(python), "--require-hashes", "-r", str(requirements)),
-                what=f"the packages of {entry.name}",
+                what=f"the packages of {entry.label}",
             )
             ready.touch()
         return Prepared(entry, device, recipe_hash(entry, device), str(python))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator import catalogue, recipe
-from orchestrator.catalogue import DOCKER_DIR, FRAMEWORKS, NAMES, ROOT, WORKERS_DIR, FrameworkEntry
+from orchestrator.catalogue import DOCKER_DIR, FRAMEWORKS, ROOT, WORKERS_DIR, FrameworkEntry, find
 from orchestrator.recipe import SHARED_MODULES, recipe_files, recipe_hash
 
 ENTRIES = list(FRAMEWORKS.values())
@@ -88,10 +88,18 @@ def test_a_device_without_an_image_has_its_reason(entry: FrameworkEntry) -> None
 
 
 def test_no_name_means_two_frameworks() -> None:
-    spellings = [name for entry in ENTRIES for name in (entry.name, *entry.aliases)]
-    assert len(set(spellings)) == len(spellings)
-    assert set(spellings) == set(NAMES)
-    assert (NAMES["tensorflow"], NAMES["pytorch"]) == ("tf", "torch")
+    names = [name for entry in ENTRIES for name in (entry.name, *entry.aliases)]
+    assert len(set(names)) == len(names)
+    known = catalogue.spellings()
+    assert set(names) == {spelling for spelling in known if ":" not in spelling}
+    assert (known["tensorflow"], known["pytorch"]) == ("tf", "torch")
+
+
+def test_a_mode_is_found_by_its_label_and_changes_what_it_names() -> None:
+    for spelling, label in catalogue.spellings().items():
+        entry = find(label)
+        assert entry.label == label
+        assert (entry.mode is None) == (":" not in spelling)
 
 
 # ---------------------------------------------------------------------------- pins

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orchestrator.catalogue import FRAMEWORKS, NAMES
+from orchestrator.catalogue import FRAMEWORKS, spellings
 from orchestrator.errors import UsageError
 from orchestrator.plan import Plan, Request, identified, make_plan, reference_job
 from orchestrator.suite import SUITES_DIR, load_suite
@@ -33,7 +33,7 @@ def mistakes(frameworks: str = "tf", **options: Any) -> list[str]:
 
 # ---------------------------------------------------------------------------- mistakes
 
-SPELLINGS = ", ".join(sorted(NAMES))
+SPELLINGS = ", ".join(sorted([*spellings(), "all", "all-modes"]))
 
 
 @pytest.mark.parametrize(

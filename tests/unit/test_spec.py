@@ -50,6 +50,7 @@ RESULT = Result.model_validate(
             "gpu_driver": "1.0",
             "compile_cache": "warm",
             "threads_seen": 1,
+            "other_cpus_busy": 0.25,
         },
         "phases": {
             "import_seconds": 1.0,
@@ -81,6 +82,8 @@ def whole(job: Job) -> Job:
             "framework": FRAMEWORK.model_dump(),
             "model": {**data["model"], "initialisers": initialisers},
             "recipe": {**data["recipe"], "clip_norm": 1.5},
+            "read_at_epochs": [1, 2],
+            "differs": ["55,000 rows"],
             "limits": {**data["limits"], "cpu_set": [0, 1]},
             "reference_sha256": "ef56",
             "parity": VERDICT,
