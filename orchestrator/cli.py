@@ -26,37 +26,69 @@ err = Console(stderr=True)
 
 @app.command()
 def orchestrate(
-    frameworks: Annotated[str, typer.Option(help="Which to compare, with commas: tf,torch,theano; or all.")] = "all",
-    suite: Annotated[str, typer.Option(help="A built-in suite's name, or a YAML file of your own.")] = "quick",
+    frameworks: Annotated[
+        str | None, typer.Option(help="Which to compare, with commas: tf,torch:compile; or all, or all-modes. [all]")
+    ] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="A built-in suite's name, or a YAML file of your own. [quick]")
+    ] = None,
     workloads: Annotated[str | None, typer.Option(help="Only these workloads of the suite, with commas.")] = None,
-    engine: Annotated[str, typer.Option(help="auto, docker or local. auto takes docker where it answers.")] = "auto",
-    gpu: Annotated[bool, typer.Option("--gpu", help="Run on the GPU, in the CUDA variants of the images.")] = False,
-    threads: Annotated[int | None, typer.Option(help="CPU threads per job. Default: one per CPU.")] = None,
-    rounds: Annotated[int | None, typer.Option(help="Repeats of every job. Default: the suite's.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the first round; round r uses seed + r.")] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds after which a job is stopped.")] = 1800.0,
-    memory: Annotated[str, typer.Option(help="Memory limit of a job, such as 8GiB or 500MiB.")] = "8GiB",
-    data_dir: Annotated[Path | None, typer.Option(help="Where dataset files are. Default: $BENCH_DATA_DIR.")] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option(help="matched: the same computation everywhere; paper: as the study had it; both. [matched]"),
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="auto, docker or local. auto takes docker where it answers. [auto]")
+    ] = None,
+    gpu: Annotated[
+        bool | None, typer.Option("--gpu", help="Run on the GPU, in the CUDA variants of the images.")
+    ] = None,
+    threads: Annotated[
+        str | None, typer.Option(help="CPU threads per job, with commas: each is measured. [one per CPU]")
+    ] = None,
+    repeats: Annotated[int | None, typer.Option(help="Repeats of every job, in rounds. [the suite's]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the first repeat; repeat r uses seed + r.")] = None,
+    epochs: Annotated[
+        str | None, typer.Option(help="Train so long in place of the suite's epochs; 1,5,10: read after each.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows per training step, in place of the suite's.")] = None,
+    limit_rows: Annotated[int | None, typer.Option(help="Use at most so many training and test rows.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds after which a job is stopped. [1800]")] = None,
+    memory: Annotated[str | None, typer.Option(help="Memory limit of a job, such as 8GiB or 500MiB. [8GiB]")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Where dataset files are. [$BENCH_DATA_DIR]")] = None,
     output: Annotated[Path, typer.Option(help="The folder that gets the run's folder.")] = Path("runs"),
-    run: Annotated[Path | None, typer.Option(help="Continue this run: what it has done is not run again.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Go on with this run, as it was asked for: what is done is not run again.")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="With --run: measure the asked frameworks' rows anew.")
+    ] = False,
 ) -> None:
     """Train the same models in each framework and say who was how fast, how accurate, and how sure that is."""
     from orchestrator import session
 
+    options = {
+        "frameworks": frameworks,
+        "suite": suite,
+        "workloads": workloads,
+        "variant": variant,
+        "gpu": gpu,
+        "threads": threads,
+        "repeats": repeats,
+        "seed": seed,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "limit_rows": limit_rows,
+        "timeout_seconds": timeout,
+        "memory_bytes": memory,
+    }
     asked = session.Asked(
-        frameworks=frameworks,
-        suite=suite,
-        workloads=workloads,
+        given={name: value for name, value in options.items() if value is not None},
         engine=engine,
-        gpu=gpu,
-        threads=threads,
-        rounds=rounds,
-        seed=seed,
-        timeout_seconds=timeout,
-        memory=memory,
         data_dir=data_dir,
         output=output,
         run=run,
+        again=again,
         command=sys.argv[1:],
     )
     summary = session.run(asked, out)
@@ -100,15 +132,16 @@ def show(
     format: Annotated[str, typer.Option(help="table, json, csv, markdown or latex.")] = "table",
 ) -> None:
     """Print a run's results."""
+    from orchestrator.explain import nearest
+    from orchestrator.recipe import current_recipes
     from orchestrator.report import tables
     from orchestrator.store import RunStore
-    from orchestrator.suite import nearest
     from orchestrator.summary import summarise
 
     if format != "table" and format not in tables.TEXT_FORMATS:
         raise errors.UsageError([f"Unknown format {format!r}. {nearest(format, ['table', *tables.TEXT_FORMATS])}"])
     store = RunStore(run)
-    summary = summarise(store.read_info(), store.jobs())
+    summary = summarise(store.read_info(), store.jobs(), current_recipes())
     if format == "table":
         out.print(tables.as_rich(summary))
     else:
@@ -122,7 +155,8 @@ def schema(
     """Print the JSON Schema of a document."""
     import json
 
-    from orchestrator.suite import Suite, nearest
+    from orchestrator.explain import nearest
+    from orchestrator.suite import Suite
     from orchestrator.summary import Summary
     from workers.spec import Job, Result
 

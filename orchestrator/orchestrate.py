@@ -63,13 +63,17 @@ def orchestrate(
     for job in plan.train:
         store.add_job(job)
     progress.plan(len(plan.parity) + len(plan.train))
-    gates: dict[tuple[str, str], Result] = {}
+    gates: dict[tuple[str, ...], Result] = {}
     for job in plan.parity:
-        result = _gate(run, job)
-        gates[job.workload, job.framework.label] = result
-        yield result
+        gates[_row(job)] = _gate(run, job)
+        yield gates[_row(job)]
     for job in plan.train:
-        yield _train(run, job, gates[job.workload, job.framework.label])
+        yield _train(run, job, gates[_row(job)])
+
+
+def _row(job: Job) -> tuple[str, ...]:
+    """Return what the jobs of one gate have in common."""
+    return job.variant, job.workload, job.framework.label, job.device, str(job.threads)
 
 
 def _prepare_inputs(run: Run) -> None:
@@ -179,7 +183,7 @@ def _train(run: Run, job: Job, gate: Result) -> Result:
         run.progress.finish(job, result, "done before")
         return result
     _warm_up(run, prepared, job)
-    return _run(run, prepared, job, f"round {job.repeat + 1} of {run.plan.rounds}", keep_compiled=False)
+    return _run(run, prepared, job, f"round {job.repeat + 1} of {run.plan.repeats}", keep_compiled=False)
 
 
 def _same_environment(result: Result, prepared: Prepared, engine: Engine) -> bool:

@@ -4,12 +4,15 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.catalogue import FRAMEWORKS, find, spellings
+from orchestrator.catalogue import find
 from orchestrator.datasets import DATASETS
 from orchestrator.errors import UsageError
+from orchestrator.explain import nearest
+from orchestrator.request import VARIANTS, Request, Variant, framework_labels, mistakes_in
 from orchestrator.shapes import parameter_count
-from orchestrator.suite import Suite, Workload, load_suite, nearest, resolved_layers, workload_input
+from orchestrator.suite import Suite, load_suite
 from orchestrator.weights import DEFAULT_INITIALISERS, Arrays, draw
+from orchestrator.workload import AsPublished, Workload, as_published, resolved_layers, workload_input
 from workers.spec import (
     Dataset,
     Framework,
@@ -20,104 +23,94 @@ from workers.spec import (
     canonical_json,
 )
 
-LARGEST_THREADS = 1024
-LONGEST_TIMEOUT = 1e9  # seconds; beyond 9e9 the worker's own deadline overflows
 NOT_IDENTITY = {"id", "limits", "reference_sha256", "parity", "read_at_epochs", "differs"}
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the user asked for, as given; None: the suite's or the machine's own."""
-
-    frameworks: str
-    suite: str = "quick"
-    workloads: str | None = None
-    gpu: bool = False
-    threads: int | None = None
-    rounds: int | None = None
-    seed: int | None = None
-    timeout_seconds: float = 1800.0
-    memory_bytes: int = 8 * 1024**3
 
 
 @dataclass
 class Plan:
-    """The jobs of a run. ``train`` is in the order in which they run; ``weights``: hash -> arrays."""
+    """The jobs of a run. ``train`` is in the order in which they run; ``weights``: hash -> arrays.
+
+    ``left_out``: in words, what was asked for and is in no job.
+    """
 
     suite: Suite
     frameworks: list[str]
     workloads: list[Workload]
     device: str
-    rounds: int
+    threads: list[int]
+    repeats: int
     parity: list[Job] = field(default_factory=list)
     train: list[Job] = field(default_factory=list)
     weights: dict[str, Arrays] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
 
 
 def make_plan(request: Request, cpus: Sequence[int]) -> Plan:
     """Return the plan for a request on a machine with these CPUs. Raises UsageError with every mistake."""
     mistakes: list[str] = []
-    device = "gpu" if request.gpu else "cpu"
-    frameworks = framework_names(request.frameworks, mistakes)
+    frameworks = framework_labels(request.frameworks, mistakes)
     suite, workloads = _suite(request, mistakes)
-    if request.threads is not None and not 1 <= request.threads <= LARGEST_THREADS:
-        mistakes.append(f"--threads is {request.threads}; it must be from 1 to {LARGEST_THREADS}.")
-    if request.rounds is not None and request.rounds < 1:
-        mistakes.append(f"--rounds is {request.rounds}; it must be at least 1.")
-    if request.seed is not None and not 0 <= request.seed < 2**31:
-        mistakes.append(f"--seed is {request.seed}; it must be from 0 to 2147483647.")
-    if not 0 < request.timeout_seconds <= LONGEST_TIMEOUT:  # false for NaN too
-        text = f"it must be more than 0 and at most {LONGEST_TIMEOUT:.0f} seconds."
-        mistakes.append(f"--timeout is {request.timeout_seconds:g}; {text}")
-    if request.memory_bytes < 64 * 1024**2:
-        mistakes.append(f"--memory is {request.memory_bytes} bytes; it must be at least 64 MiB.")
+    mistakes += mistakes_in(request)
+    variants = VARIANTS.get(request.variant, ())
+    if suite is not None and frameworks and "paper" in variants:
+        mistakes += _no_paper(suite, frameworks)
     if mistakes or suite is None:
         raise UsageError(mistakes)
 
     first_seed = suite.seed if request.seed is None else request.seed
-    if first_seed + (request.rounds or suite.rounds) > 2**31:
-        raise UsageError(
-            [f"The seed {first_seed} leaves no room for {request.rounds or suite.rounds} rounds below 2^31."]
-        )
+    repeats = request.repeats or suite.repeats
+    if first_seed + repeats > 2**31:
+        raise UsageError([f"The seed {first_seed} leaves no room for {repeats} repeats below 2^31."])
 
-    plan = Plan(suite, frameworks, workloads, device, request.rounds or suite.rounds)
-    threads = request.threads or len(cpus)
-    limits = Limits(
-        timeout_seconds=float(request.timeout_seconds),
-        memory_bytes=request.memory_bytes,
-        cpu_set=list(cpus)[:threads],
-    )
-    for repeat in range(plan.rounds):
-        for workload in workloads:
-            seed = first_seed + repeat
-            template = _template(plan, workload, threads, limits, seed, repeat)
-            for name in _rotated(frameworks, repeat):
-                plan.train.append(identified(template, name, "train"))
-            if repeat == 0:
-                plan.parity += [identified(template, name, "parity") for name in frameworks]
+    device = "gpu" if request.gpu else "cpu"
+    plan = Plan(suite, frameworks, workloads, device, request.threads or [len(cpus)], repeats)
+    if "paper" in variants:
+        plan.left_out = [f"{name}: {suite.suite} did not have it, so it has no row of variant paper"
+                         for name in frameworks if name not in suite.paper]  # fmt: skip
+    for repeat in range(repeats):
+        for threads in plan.threads:
+            limits = Limits(
+                timeout_seconds=float(request.timeout_seconds),
+                memory_bytes=request.memory_bytes,
+                cpu_set=list(cpus)[:threads],
+            )
+            for workload in workloads:
+                for variant in variants:
+                    _add(plan, request, workload, variant, limits, threads, first_seed, repeat)
     return plan
 
 
-def framework_names(text: str, mistakes: list[str]) -> list[str]:
-    """Return the frameworks' labels (``name`` or ``name:mode``), each once, in the order given.
+def _add(
+    plan: Plan,
+    request: Request,
+    workload: Workload,
+    variant: Variant,
+    limits: Limits,
+    threads: int,
+    first_seed: int,
+    repeat: int,
+) -> None:
+    """Add one workload's jobs of one repeat, the frameworks in that repeat's order; with the first repeat the gates."""
+    labels = [name for name in plan.frameworks if variant == "matched" or name in plan.suite.paper]
+    templates: dict[str, Job] = {}
+    for label in labels:
+        study = plan.suite.paper[label] if variant == "paper" else None
+        if study is None and templates:
+            templates[label] = next(iter(templates.values()))  # matched: the same job for all
+            continue
+        seed = first_seed if study is not None and study.trains_on else first_seed + repeat
+        templates[label] = _template(plan, altered(workload, request, study), study, limits, threads, seed, repeat)
+    plan.train += [identified(templates[label], label, "train") for label in _rotated(labels, repeat)]
+    if repeat == 0:
+        plan.parity += [identified(templates[label], label, "parity") for label in labels]
 
-    ``all`` is every framework in its own way, ``all-modes`` each of them in every mode; the reference is no contestant.
-    """
-    contestants = [entry for entry in FRAMEWORKS.values() if entry.name != "numpy"]
-    several = {
-        "all": [entry.name for entry in contestants],
-        "all-modes": [f"{entry.name}{mode}" for entry in contestants for mode in ("", *(f":{m}" for m in entry.modes))],
-    }
-    known = spellings()
-    labels: list[str] = []
-    for word in (part.strip().lower() for part in text.split(",")):
-        if word in several:
-            labels += several[word]
-        elif word in known:
-            labels.append(known[word])
-        else:
-            mistakes.append(f"Unknown framework {word!r}. {nearest(word, [*known, *several])}")
-    return list(dict.fromkeys(labels))
+
+def _no_paper(suite: Suite, frameworks: Sequence[str]) -> list[str]:
+    if not suite.paper:
+        return [f"Suite {suite.suite!r} repeats no study that had its frameworks differ: it has no variant paper."]
+    if not set(frameworks) & set(suite.paper):
+        return [f"Variant paper of {suite.suite!r} has none of these frameworks. It has: {', '.join(suite.paper)}."]
+    return []
 
 
 def _suite(request: Request, mistakes: list[str]) -> tuple[Suite | None, list[Workload]]:
@@ -136,13 +129,34 @@ def _suite(request: Request, mistakes: list[str]) -> tuple[Suite | None, list[Wo
     return suite, [by_name[name] for name in chosen if name in by_name]
 
 
-def _rotated(names: Sequence[str], repeat: int) -> Iterator[str]:
+def altered(workload: Workload, request: Request, study: AsPublished | None) -> Workload:
+    """Return the workload as the request and, in variant ``paper``, the study have it."""
+    recipe = {"batch_size": request.batch_size, "epochs": max(request.epochs) if request.epochs else None}
+    recipe = {name: value for name, value in recipe.items() if value is not None}
+    changes: dict[str, object] = {"recipe": workload.recipe.model_copy(update=recipe)}
+    if request.epochs:
+        changes["read_at_epochs"] = sorted(set(request.epochs))
+    workload = workload.model_copy(update=changes)
+    if study is not None:
+        workload = as_published(workload, study)
+    dataset = DATASETS[workload.dataset]
+    most = request.limit_rows or max(dataset.train_rows, dataset.test_rows)
+    rows = {
+        "train_rows": min(workload.train_rows or dataset.train_rows, most),
+        "test_rows": min(workload.test_rows or dataset.test_rows, most),
+    }
+    return workload.model_copy(update=rows)
+
+
+def _rotated(labels: Sequence[str], repeat: int) -> Iterator[str]:
     """Yield A B C, then C A B, then B C A: no framework always runs first."""
-    shift = -repeat % len(names)
-    yield from (*names[shift:], *names[:shift])
+    shift = -repeat % max(len(labels), 1)
+    yield from (*labels[shift:], *labels[:shift])
 
 
-def _template(plan: Plan, workload: Workload, threads: int, limits: Limits, seed: int, repeat: int) -> Job:
+def _template(
+    plan: Plan, workload: Workload, study: AsPublished | None, limits: Limits, threads: int, seed: int, repeat: int
+) -> Job:
     """Return a workload's job without a framework; its weights go into the plan."""
     layers = resolved_layers(workload)
     initialisers = {**DEFAULT_INITIALISERS, **workload.initialisers}
@@ -155,6 +169,7 @@ def _template(plan: Plan, workload: Workload, threads: int, limits: Limits, seed
         kind="train",
         framework=Framework(name="-", version="-"),
         suite=plan.suite.suite,
+        variant="matched" if study is None else "paper",
         workload=workload.name,
         dataset=Dataset(
             name=dataset.name,
@@ -174,6 +189,9 @@ def _template(plan: Plan, workload: Workload, threads: int, limits: Limits, seed
         threads=threads,
         seed=seed,
         repeat=repeat,
+        carried_epochs=repeat * workload.recipe.epochs if study is not None and study.trains_on else 0,
+        read_at_epochs=workload.read_at_epochs,
+        differs=[] if study is None else [*study.differs, *(f"not replayed: {text}" for text in study.not_replayed)],
         limits=limits,
     )
 

@@ -46,7 +46,7 @@ class RunProgress:
         self._bar.update(self._task, total=jobs)
 
     def start(self, job: Job, what: str) -> None:
-        text = f"{job.workload} {job.framework.label}: {what}"
+        text = f"{_name(job)}: {what}"
         self._bar.update(self._task, description=text)
         if not self.console.is_terminal:
             self.say(f"[{self._done + 1}/{self._total}] {text}")
@@ -54,7 +54,7 @@ class RunProgress:
     def finish(self, job: Job, result: Result, note: str = "") -> None:
         self._done += 1
         self._bar.update(self._task, completed=self._done)
-        text = f"[{self._done}/{self._total}] {job.workload} {job.framework.label}: {_outcome(job, result)}"
+        text = f"[{self._done}/{self._total}] {_name(job)}: {_outcome(job, result)}"
         left = "" if note else self._left()
         self.say(text + (f" ({note})" if note else "") + left)
 
@@ -65,6 +65,10 @@ class RunProgress:
         ahead = self._total - self._done
         seconds = (time.monotonic() - self._started) / self._done * ahead
         return f"; {ahead} left, about " + (f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s")
+
+
+def _name(job: Job) -> str:
+    return f"{job.workload} {job.framework.label}" + (" as published" if job.variant == "paper" else "")
 
 
 def _outcome(job: Job, result: Result) -> str:

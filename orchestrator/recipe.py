@@ -7,7 +7,7 @@ worker leaves every other framework's results valid.
 import hashlib
 from pathlib import Path
 
-from orchestrator.catalogue import DOCKER_DIR, ROOT, WORKERS_DIR, FrameworkEntry
+from orchestrator.catalogue import DOCKER_DIR, ROOT, WORKERS_DIR, FrameworkEntry, find, spellings
 
 SHARED_MODULES = (
     "__init__.py",
@@ -39,3 +39,9 @@ def recipe_hash(entry: FrameworkEntry, device: str) -> str:
         digest.update(f"{path.as_posix()} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()
+
+
+def current_recipes() -> dict[tuple[str, str], str]:
+    """Return {(label, device): hash} of every environment as its files are now."""
+    entries = [find(label) for label in set(spellings().values())]
+    return {(entry.label, device): recipe_hash(entry, device) for entry in entries for device in entry.devices}

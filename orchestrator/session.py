@@ -6,25 +6,30 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
 from rich.console import Console
 
 from orchestrator import datasets, gpu
 from orchestrator.catalogue import find
+from orchestrator.documents import RunInfo
 from orchestrator.engines import Engine
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.engines.local import LocalEngine
 from orchestrator.errors import EngineError, Interrupted, StoreError, UsageError
+from orchestrator.explain import nearest
 from orchestrator.orchestrate import orchestrate
-from orchestrator.plan import Plan, Request, framework_names, make_plan
+from orchestrator.plan import Plan, make_plan
 from orchestrator.progress import RunProgress
-from orchestrator.store import RunInfo, RunStore, cache_dir
-from orchestrator.suite import nearest
+from orchestrator.recipe import current_recipes
+from orchestrator.request import Request, framework_labels
+from orchestrator.store import RunStore, cache_dir
+from orchestrator.suite import suite_path
 from orchestrator.summary import Summary, summarise
 
 ENGINES = ("auto", "docker", "local")
@@ -33,55 +38,58 @@ UNITS = {"": 1, "B": 1, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3, "KB": 1000,
 
 @dataclass(frozen=True)
 class Asked:
-    """The options of ``bench orchestrate`` as the user gave them; ``command``: the words after ``bench``."""
+    """The options of ``bench orchestrate``: ``given``, those of a Request that the user gave, as the command line has
+    them; and how and where to run. ``command``: the words after ``bench``."""
 
-    frameworks: str
-    suite: str
-    workloads: str | None
-    engine: str
-    gpu: bool
-    threads: int | None
-    rounds: int | None
-    seed: int | None
-    timeout_seconds: float
-    memory: str
+    given: Mapping[str, Any]
+    engine: str | None
     data_dir: Path | None
     output: Path
     run: Path | None
+    again: bool
     command: list[str]
 
 
 def run(asked: Asked, console: Console) -> Summary:
     """Do the run and return its summary. Raises BenchError; Interrupted after Ctrl-C, with how to go on."""
-    plan = _plan(asked)
+    before = RunStore(asked.run).read_info() if asked.run else None
+    request, plan = _plan(asked, before)
     data_dir = datasets.find_data_dir(asked.data_dir)
-    engine, why = choose_engine(asked.engine)
+    engine, why = choose_engine(asked.engine or (before.engine if before else "auto"))
     console.print(f"Engine: {engine.name} ({why}).", highlight=False)
-    no_gpu = engine.why_no_gpu() if asked.gpu else None
+    no_gpu = engine.why_no_gpu() if request.gpu else None
     if no_gpu:
         raise EngineError(no_gpu)
     store = RunStore(asked.run or _new_folder(asked.output, plan.suite.suite))
-    info = _info(asked, plan, engine, store)
-    if asked.run is not None:
-        info = _continued(store.read_info(), info)
-    store.write_info(info)
-    with RunProgress(console) as progress:
-        progress.say(f"Run: {store.folder}")
-        try:
-            for _ in orchestrate(plan, engine, store, cache_dir(), data_dir, progress):
-                pass
-        except KeyboardInterrupt:
-            raise Interrupted(
-                f"Stopped. What is done is kept in {store.folder}. Go on with:\n  {_continue(asked, store)}"
-            ) from None
+    with store.in_use():
+        info = _info(asked, request, plan, engine, store)
+        if before is not None:
+            info = _continued(before, info)
+        store.write_info(info)
+        if before is None or "suite" in asked.given:
+            store.keep_suite(suite_path(request.suite))
+        if asked.again:
+            store.forget_results(plan.train)
+        engine.clear(store.folder)
+        with RunProgress(console) as progress:
+            progress.say(f"Run: {store.folder}")
+            for text in plan.left_out:
+                progress.say(f"Left out: {text}.")
+            try:
+                for _ in orchestrate(plan, engine, store, cache_dir(), data_dir, progress):
+                    pass
+            except KeyboardInterrupt:
+                raise Interrupted(
+                    f"Stopped. What is done is kept in {store.folder}. Go on with:\n  {_continue(asked, store)}"
+                ) from None
     progress.say(f"\nResults: {store.folder}  (print them again: bench show {store.folder})")
-    return summarise(info, store.jobs())
+    return summarise(info, store.jobs(), current_recipes())
 
 
 def build(frameworks: str, engine_name: str, with_gpu: bool, console: Console) -> Iterator[str]:
     """Prepare environments; yield a line for each. Raises UsageError or EngineError."""
     mistakes: list[str] = []
-    names = framework_names(frameworks, mistakes)
+    names = framework_labels(frameworks, mistakes)
     device = "gpu" if with_gpu else "cpu"
     mistakes += _engine_mistakes(engine_name)
     if mistakes:
@@ -117,30 +125,50 @@ def _working(engine: Engine) -> Engine:
     return engine
 
 
-def _plan(asked: Asked) -> Plan:
-    """Return the plan, or raise UsageError with every mistake of the command line and the suite at once."""
-    mistakes = _engine_mistakes(asked.engine)
-    memory_bytes = parse_bytes(asked.memory)
-    if memory_bytes is None:
-        mistakes.append(f"--memory is {asked.memory!r}; give a number and a unit, such as 8GiB or 500MiB.")
-    request = Request(
-        frameworks=asked.frameworks,
-        suite=asked.suite,
-        workloads=asked.workloads,
-        gpu=asked.gpu,
-        threads=asked.threads,
-        rounds=asked.rounds,
-        seed=asked.seed,
-        timeout_seconds=asked.timeout_seconds,
-        memory_bytes=8 * 1024**3 if memory_bytes is None else memory_bytes,
-    )
+def _plan(asked: Asked, before: RunInfo | None) -> tuple[Request, Plan]:
+    """Return what is asked for and its plan: the options that were given, else those of the run that goes on.
+
+    Raises UsageError with every mistake of the command line and the suite at once.
+    """
+    mistakes = [] if asked.engine is None else _engine_mistakes(asked.engine)
+    if asked.again and asked.run is None:
+        mistakes.append("--again replaces rows of a run; name that run with --run.")
+    base = Request()
+    if before is not None and asked.run is not None:
+        base = before.request.model_copy(update={"suite": str(RunStore(asked.run).suite_file)})
+    request = base.model_copy(update=_parsed(asked.given, mistakes))
     try:
         plan = make_plan(request, _cpus())
     except UsageError as error:
         raise UsageError([*mistakes, *error.mistakes]) from None
     if mistakes:
         raise UsageError(mistakes)
-    return plan
+    return request.model_copy(update={"threads": plan.threads, "repeats": plan.repeats}), plan
+
+
+def _parsed(given: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:
+    """Return the given options as a Request has them; what cannot be read is a mistake and left out."""
+    readers = {
+        "memory_bytes": ("--memory", parse_bytes, "a number and a unit, such as 8GiB or 500MiB"),
+        "threads": ("--threads", parse_counts, "whole numbers with commas, such as 1,2,4"),
+        "epochs": ("--epochs", parse_counts, "whole numbers with commas, such as 1,5,10"),
+    }
+    parsed = dict(given)
+    for name, (flag, read, wanted) in readers.items():
+        if name in given:
+            parsed[name] = read(given[name])
+            if parsed[name] is None:
+                mistakes.append(f"{flag} is {given[name]!r}; give {wanted}.")
+                del parsed[name]
+    return parsed
+
+
+def parse_counts(text: str) -> list[int] | None:
+    """Return ``1,2,4`` as numbers in the order given, each once, or None."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(re.fullmatch(r"-?\d{1,9}", word) for word in words):
+        return None
+    return list(dict.fromkeys(map(int, words)))
 
 
 def _cpus() -> list[int]:
@@ -176,15 +204,17 @@ def _new_folder(output: Path, suite: str) -> Path:
     raise StoreError(f"{output} has too many runs of this second; choose another place with --output.")
 
 
-def _info(asked: Asked, plan: Plan, engine: Engine, store: RunStore) -> RunInfo:
+def _info(asked: Asked, request: Request, plan: Plan, engine: Engine, store: RunStore) -> RunInfo:
     return RunInfo(
         name=store.folder.name,
         suite=plan.suite.suite,
         frameworks=plan.frameworks,
         engine=engine.name,
         device=plan.device,
-        threads=plan.train[0].threads,
-        rounds=plan.rounds,
+        threads=plan.threads,
+        repeats=plan.repeats,
+        altered=request.alterations(),
+        request=request,
         command=["bench", *asked.command],
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         host={
@@ -200,10 +230,18 @@ def _info(asked: Asked, plan: Plan, engine: Engine, store: RunStore) -> RunInfo:
 def _continued(before: RunInfo, now: RunInfo) -> RunInfo:
     """Return the description of a run that goes on: what was asked for at first, widened by what is asked now."""
     frameworks = list(dict.fromkeys([*before.frameworks, *now.frameworks]))
-    return before.model_copy(update={"frameworks": frameworks, "rounds": max(before.rounds, now.rounds)})
+    changes = {"frameworks": ",".join(frameworks), "repeats": max(before.repeats, now.repeats)}
+    return before.model_copy(
+        update={
+            "frameworks": frameworks,
+            "repeats": changes["repeats"],
+            "threads": sorted({*before.threads, *now.threads}),
+            "request": before.request.model_copy(update=changes),
+        }
+    )
 
 
 def _continue(asked: Asked, store: RunStore) -> str:
     """Return the command line that goes on with this run."""
-    words = ["bench", *asked.command]
+    words = ["bench", *(word for word in asked.command if word != "--again")]
     return shlex.join(words if asked.run else [*words, "--run", str(store.folder)])

@@ -4,7 +4,7 @@ Times are treated as lognormal: an interval is Student's t on the logarithms, wh
 where a bootstrap of three values is not. Under three rounds there is no interval.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import exp, log, sqrt
 from statistics import fmean, median, stdev
 from typing import NamedTuple
@@ -49,3 +49,17 @@ def is_tie(ratio_to_fastest: Estimate) -> bool:
     """Return whether the interval of a ratio includes 1; False where there is no interval to say so."""
     low, high = ratio_to_fastest.low, ratio_to_fastest.high
     return low is not None and high is not None and low <= 1.0 <= high
+
+
+def geometric_mean(ratios: Mapping[str, Sequence[float]]) -> Estimate:
+    """Return the geometric mean over workloads of their paired ratios, round by round."""
+    rounds = min(len(values) for values in ratios.values())
+    return estimate([exp(fmean(log(values[r]) for values in ratios.values())) for r in range(rounds)])
+
+
+def spread(values: Sequence[float]) -> float:
+    return (max(values) - min(values)) / median(values)
+
+
+def first_epoch_factor(seconds: Sequence[float]) -> float | None:
+    return seconds[0] / median(seconds[1:]) if len(seconds) > 2 else None

@@ -1,27 +1,25 @@
 """Where files live: the cache, and the run folder with its jobs and read-only inputs. Writes are atomic.
 
 RUN/run.json                  how the run was asked for, and on what machine
+RUN/suite.yaml                the suite as it was then
 RUN/inputs/                   data-HASH/*.npy, weights-HASH.npz, reference-HASH.npz; read-only for jobs
 RUN/jobs/JOB/                 job.json, result.json, log.txt, predictions.npz
 """
 
-import errno
-import json
+import contextlib
+import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import platformdirs
 
+from orchestrator.documents import RunInfo, check_belongs, read_document
 from orchestrator.errors import StoreError
-from workers.compat import Text
-from workers.spec import Job, Record, Result, ValidationError, arrays_sha256, pretty_json
-
-Document = TypeVar("Document", Job, Result)
+from workers.spec import Job, Result, arrays_sha256, pretty_json
 
 
 def cache_dir() -> Path:
@@ -32,30 +30,16 @@ def cache_dir() -> Path:
 def write_text(path: Path, text: str) -> None:
     """Write a file whole, then give it its name. Raises StoreError."""
     part = path.with_name(path.name + ".part")
-    try:
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(text, encoding="utf-8")
         part.replace(path)
-    except OSError as error:
-        raise StoreError(
-            f"{path}: cannot be written ({error.strerror}). Free space or choose another folder with --output."
-        ) from None
 
 
-class RunInfo(Record):
-    """How a run was asked for. ``command`` continues it when it is repeated with ``--run``."""
-
-    schema_version: int = 1
-    name: Text
-    suite: Text
-    frameworks: list[str]
-    engine: Text
-    device: Text
-    threads: int
-    rounds: int
-    command: list[str]
-    started: Text
-    host: dict[str, str | int | None] = {}
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{path}: cannot be written ({error.strerror or error}). Free space or choose another folder with --output."
+    )
 
 
 @dataclass(frozen=True)
@@ -77,15 +61,45 @@ class RunStore:
     def read_info(self) -> RunInfo:
         """Raises StoreError where the folder is not a run."""
         path = self.folder / "run.json"
-        try:
-            return RunInfo.model_validate_json(path.read_text(encoding="utf-8"))
-        except OSError as error:
+        if not path.exists():
             raise StoreError(
-                f"{self.folder} is not a run: {path.name} cannot be read ({error.strerror}). "
-                f"Give a folder that `bench orchestrate` made."
-            ) from None
-        except (ValidationError, ValueError) as error:
-            raise StoreError(f"{path} is not a run's description: {_first_line(error)}") from None
+                f"{self.folder} is not a run: it has no run.json. Give a folder that `bench orchestrate` made."
+            )
+        return read_document(RunInfo, path)
+
+    @property
+    def suite_file(self) -> Path:
+        return self.folder / "suite.yaml"
+
+    def keep_suite(self, source: Path) -> None:
+        """Keep a copy of the suite's file, so that the run can go on without it; the study's figures too."""
+        write_text(self.suite_file, source.read_text(encoding="utf-8"))
+        figures = source.with_suffix(".csv")
+        if figures.is_file():
+            write_text(self.suite_file.with_suffix(".csv"), figures.read_text(encoding="utf-8"))
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep other processes from running this run for the block. Raises StoreError where one does already."""
+        path = self.folder / ".in-use"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel lets go of it when this process ends
+            except BlockingIOError:
+                file.seek(0)
+                raise StoreError(
+                    f"{self.folder} is in use by another process ({file.read().strip() or 'unknown'}). "
+                    f"Wait until it is done, or stop it, and then go on with --run."
+                ) from None
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
 
     def write_job(self, job: Job) -> Path:
         """Write ``job.json`` and return the job's folder, emptied of an earlier attempt."""
@@ -104,20 +118,25 @@ class RunStore:
         if not (self.job_folder(job.id) / "job.json").exists():
             self.replace_job(job)
 
+    def forget_results(self, jobs: Iterable[Job]) -> None:
+        """Let these jobs be run again: their results are gone, even if this run is stopped before it reaches them."""
+        for job in jobs:
+            (self.job_folder(job.id) / "result.json").unlink(missing_ok=True)
+
     def write_result(self, result: Result) -> None:
         write_text(self.job_folder(result.job_id) / "result.json", pretty_json(result))
 
     def read_result(self, job_id: str) -> Result | None:
         """Return the job's result, or None where there is none yet. Raises StoreError for one that is not valid."""
         path = self.job_folder(job_id) / "result.json"
-        return _validated(Result, path) if path.exists() else None
+        return read_document(Result, path) if path.exists() else None
 
     def jobs(self) -> Iterator[tuple[Job, Result | None]]:
         """Yield each job of the run with its result, if it has one. Raises StoreError for one that is not valid."""
         for path in sorted(self.folder.glob("jobs/*/job.json")):
-            job, result = _validated(Job, path), self.read_result(path.parent.name)
+            job, result = read_document(Job, path), self.read_result(path.parent.name)
             if result is not None:
-                _check_belongs(job, result, path.with_name("result.json"))
+                check_belongs(job, result, path.with_name("result.json"))
             yield job, result
 
     def add_data(self, source: Path, checksum: str) -> None:
@@ -126,10 +145,11 @@ class RunStore:
         if target.exists():
             return
         part = target.with_name(target.name + ".part")
-        part.mkdir(parents=True, exist_ok=True)
-        for path in sorted(source.glob("*.npy")):
-            link_or_copy(path, part / path.name)
-        part.replace(target)
+        with _writing(target):
+            part.mkdir(parents=True, exist_ok=True)
+            for path in sorted(source.glob("*.npy")):
+                link_or_copy(path, part / path.name)
+            part.replace(target)
 
     def add_arrays(self, kind: str, arrays: dict[str, np.ndarray]) -> str:
         """Put ``weights`` or a ``reference`` among the inputs and return their hash."""
@@ -137,45 +157,25 @@ class RunStore:
         path = self.inputs / f"{kind}-{digest[:12]}.npz"
         if not path.exists():
             part = path.with_name(path.stem + ".part.npz")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(part, **arrays)  # type: ignore[arg-type]
-            part.replace(path)
+            with _writing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                np.savez(part, **arrays)  # type: ignore[arg-type]
+                part.replace(path)
         return digest
 
 
-def _check_belongs(job: Job, result: Result, path: Path) -> None:
-    """Refuse a result that cannot be this job's: summaries rely on what an ``ok`` one holds."""
-    if result.job_id != job.id:
-        raise StoreError(f"{path} is the result of another job ({result.job_id}). Delete it and run that job again.")
-    trained = sum(epoch.train_seconds for epoch in result.epochs)
-    if job.kind == "train" and result.status == "ok" and not trained > 0:
-        raise StoreError(f"{path} says ok, but holds no epoch with a training time. Delete it and run that job again.")
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn what the file system refuses into a StoreError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(path, error) from None
 
 
 def link_or_copy(source: Path, target: Path) -> None:
     target.unlink(missing_ok=True)
     try:
         os.link(source, target)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise StoreError(f"{target}: the disk is full. Free space or choose another folder.") from None
+    except OSError:  # another disk, or one without links
         shutil.copyfile(source, target)
-
-
-def _validated(model: type[Document], path: Path) -> Document:
-    def refuse(word: str) -> None:
-        raise ValueError(f"{word} is not a number that JSON has")
-
-    try:
-        return model.model_validate(json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse))
-    except ValidationError as error:
-        raise StoreError(f"{path} is not valid: {_first_line(error)}") from None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read: {_first_line(error)}") from None
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
-    return str(error).splitlines()[0]

@@ -3,50 +3,14 @@
 ``Summary`` is exactly what ``bench show --format json`` prints.
 """
 
-from collections.abc import Iterable
-from statistics import median
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 
-from orchestrator import stats
-from orchestrator.store import RunInfo
-from workers.compat import Field, Literal
+from orchestrator import notes, stats
+from orchestrator.cells import Cell, Overall, Recipes, Row, as_record, read_cell
+from orchestrator.documents import RunInfo
+from workers.compat import canonical_json
 from workers.spec import Job, Record, Result, TensorError
-
-Parity = Literal["passed", "failed", "not run"]
-
-
-class Estimate(Record):
-    """A median with its 95% interval, null under three rounds."""
-
-    median: float
-    low: float | None = None
-    high: float | None = None
-
-
-class Cell(Record):
-    """One framework on one workload, over all rounds that are ok.
-
-    ``ratio``: training time over the fastest comparable framework's, paired by round. ``tie``: its interval
-    includes 1; null where nothing can be said. ``comparable``: the gate passed and every round is ok.
-    """
-
-    workload: str
-    framework: str
-    version: str
-    device: str
-    threads: int
-    rounds: int
-    rounds_ok: int
-    parity: Parity
-    comparable: bool
-    train_seconds: Estimate | None = None
-    ratio: Estimate | None = None
-    fastest: bool = False
-    tie: bool | None = None
-    predict_rows_per_second: float | None = None
-    latency_seconds: float | None = None
-    accuracy: float | None = None
-    test_loss: float | None = None
-    build_seconds: float | None = None
 
 
 class Problem(Record):
@@ -64,6 +28,7 @@ class Problem(Record):
 class Gate(Record):
     """What the parity gate said of a framework on a workload."""
 
+    variant: str = "matched"
     workload: str
     framework: str
     passed: bool
@@ -76,9 +41,10 @@ class Gate(Record):
 class Summary(Record):
     """A run in numbers."""
 
-    schema_version: int = Field(default=1)
+    schema_version: int = 2
     run: RunInfo
     cells: list[Cell]
+    overall: list[Overall]
     gates: list[Gate]
     problems: list[Problem]
     jobs: int
@@ -93,17 +59,19 @@ class Summary(Record):
 
 
 Pair = tuple[Job, Result | None]
+Rows = dict[str, Row]  # of one group, by framework: all that is compared with each other
 
 
-def summarise(info: RunInfo, pairs: Iterable[Pair]) -> Summary:
-    """Return the summary of a run's jobs and the results there are."""
+def summarise(info: RunInfo, pairs: Iterable[Pair], recipes: Recipes | None = None) -> Summary:
+    """Return the summary of a run's jobs and the results there are.
+
+    ``recipes``: {(framework, device): the recipe hash that would run now}, by which stale rows are told.
+    """
     everything = list(pairs)
     trained = [pair for pair in everything if pair[0].kind == "train"]
-    groups: dict[tuple[str, str, int], dict[str, list[Pair]]] = {}
-    for job, result in trained:
-        group = groups.setdefault((job.workload, job.device, job.threads), {})
-        group.setdefault(job.framework.label, []).append((job, result))
-    cells = [cell for _, by_framework in sorted(groups.items()) for cell in _ranked(by_framework)]
+    groups = _grouped(trained)
+    ranked = [_ranked(rows, recipes or {}) for rows in groups]
+    cells = [cell for group in ranked for cell in group]
     gates = [
         _gate(job, result)
         for job, result in everything
@@ -112,71 +80,47 @@ def summarise(info: RunInfo, pairs: Iterable[Pair]) -> Summary:
     return Summary(
         run=info,
         cells=cells,
+        overall=_overall(list(zip(groups, ranked, strict=True))),
         gates=gates,
         problems=[problem for job, result in everything if result for problem in _problems(job, result)],
         jobs=len(trained),
         jobs_done=sum(result is not None for _, result in trained),
-        notes=_notes(cells, gates, trained),
+        notes=[*notes.of_jobs(trained), *notes.of_cells(cells), *_of_gates(gates)],
     )
 
 
-def _ok(rounds: list[Pair]) -> list[tuple[Job, Result]]:
-    return [(job, result) for job, result in rounds if result is not None and result.status == "ok"]
+def _grouped(trained: Sequence[Pair]) -> list[Rows]:
+    """Return the rows that are compared with each other, group by group: the same computation, device and threads."""
+    groups: dict[tuple[str, str, int, int, str, str], Rows] = {}
+    for job, result in trained:
+        for epochs in job.read_at_epochs or [job.recipe.epochs]:
+            key = (job.workload, job.device, job.threads, epochs, job.variant, _setting(job))
+            row = groups.setdefault(key, {}).setdefault(job.framework.label, Row(epochs, []))
+            row.rounds.append((job, result))
+    return [rows for _, rows in sorted(groups.items())]
 
 
-def _cell(rounds: list[Pair]) -> Cell:
-    job = rounds[0][0]
-    ok = _ok(rounds)
-    verdict = next((other.parity for other, _ in rounds if other.parity is not None), None)
-    parity: Parity = "not run" if verdict is None else "passed" if verdict.passed else "failed"
-    cell = Cell(
-        workload=job.workload,
-        framework=job.framework.label,
-        version=job.framework.version,
-        device=job.device,
-        threads=job.threads,
-        rounds=len(rounds),
-        rounds_ok=len(ok),
-        parity=parity,
-        comparable=parity == "passed" and len(ok) == len(rounds) and job.variant == "matched",
-    )
-    if ok:
-        results = [result for _, result in ok]
-        cell.train_seconds = _estimate(stats.estimate([result.train_seconds for result in results]))
-        passes = [median(result.predict_seconds) for result in results if result.predict_seconds]
-        cell.predict_rows_per_second = job.dataset.test_rows / median(passes) if passes else None
-        cell.latency_seconds = _median([median(r.latency_seconds) for r in results if r.latency_seconds])
-        cell.accuracy = _median([result.epochs[-1].accuracy for result in results])
-        cell.test_loss = _median([result.epochs[-1].test_loss for result in results])
-        cell.build_seconds = _median([result.phases.build_seconds for result in results])
-    return cell
+def _setting(job: Job) -> str:
+    """Return a hash of what is computed, so that a run continued with other options never pools two experiments."""
+    parts = [job.recipe, job.dataset, *job.inputs, *job.model.layers]
+    return hashlib.sha256("".join(map(canonical_json, parts)).encode()).hexdigest()[:12]
 
 
-def _median(values: list[float | None] | list[float]) -> float | None:
-    there = [value for value in values if value is not None]
-    return median(there) if there else None
+def _ranked(rows: Rows, recipes: Recipes) -> list[Cell]:
+    """Return the cells of one group, fastest first, each comparable one with its ratio to the fastest.
 
-
-def _estimate(value: stats.Estimate) -> Estimate:
-    return Estimate(median=value.median, low=value.low, high=value.high)
-
-
-def _ranked(by_framework: dict[str, list[Pair]]) -> list[Cell]:
-    """Return the cells of one workload, device and thread count, fastest first, each comparable one with its
-    ratio to the fastest. Under three rounds there are ratios, but no winner."""
-    cells = [_cell(rounds) for rounds in by_framework.values()]
+    Under three rounds there are ratios, but no winner.
+    """
+    cells = [read_cell(row, recipes) for row in rows.values()]
     cells.sort(key=lambda cell: cell.train_seconds.median if cell.train_seconds else float("inf"))
     ranked = [cell for cell in cells if cell.comparable and cell.train_seconds]
-    if len(ranked) < 2:
+    if len(ranked) < 2 or len(_machines(rows)) > 1:
         return cells
     fastest = ranked[0]
     fastest.fastest = fastest.rounds_ok >= stats.FEWEST
-    base = _seconds(by_framework[fastest.framework])
     for cell in ranked:
-        times = _seconds(by_framework[cell.framework])
-        rounds = sorted(set(times) & set(base))
-        value = stats.ratio([times[r] for r in rounds], [base[r] for r in rounds])
-        cell.ratio = _estimate(value)
+        value = stats.estimate(_ratios(rows[cell.framework], rows[fastest.framework]))
+        cell.ratio = as_record(value)
         if cell is not fastest and value.low is not None:
             cell.tie = stats.is_tie(value)
     if fastest.fastest:
@@ -184,23 +128,72 @@ def _ranked(by_framework: dict[str, list[Pair]]) -> list[Cell]:
     return cells
 
 
-def _seconds(rounds: list[Pair]) -> dict[int, float]:
-    return {job.repeat: result.train_seconds for job, result in _ok(rounds)}
+def _machines(rows: Rows) -> set[tuple[str | None, str | None, str | None]]:
+    """Return the engines and processors that a group's results come from; over one, nothing is compared."""
+    found = [result.environment for row in rows.values() for _, result in row.ok]
+    return {(environment.engine, environment.cpu_model, environment.gpu_model) for environment in found}
+
+
+def _ratios(row: Row, base: Row) -> list[float]:
+    times, others = row.seconds(), base.seconds()
+    return [times[repeat] / others[repeat] for repeat in sorted(set(times) & set(others))]
+
+
+def _overall(groups: Sequence[tuple[Rows, Sequence[Cell]]]) -> list[Overall]:
+    """Return the frameworks that are comparable on every workload, by the geometric mean of their time ratios.
+
+    Each workload counts once, read after its last epoch. With one workload there is nothing to average.
+    """
+    found = []
+    for device, threads in dict.fromkeys((cells[0].device, cells[0].threads) for _, cells in groups):
+        last: dict[str, Rows] = {}  # workload -> its rows; groups come in the order of their epochs
+        ranked: dict[str, set[str]] = {}
+        for rows, cells in groups:
+            first = cells[0]
+            if (first.device, first.threads, first.variant) == (device, threads, "matched"):
+                last[first.workload] = rows
+                ranked[first.workload] = {cell.framework for cell in cells if cell.ratio}
+        everywhere = set.intersection(*ranked.values()) if ranked else set()
+        if len(last) > 1 and len(everywhere) > 1:
+            found += _ranked_overall(last, sorted(everywhere), device, threads)
+    return found
+
+
+def _ranked_overall(last: Mapping[str, Rows], frameworks: Sequence[str], device: str, threads: int) -> list[Overall]:
+    def compared(framework: str, base: str) -> stats.Estimate:
+        return stats.geometric_mean({name: _ratios(rows[framework], rows[base]) for name, rows in last.items()})
+
+    order = sorted(frameworks, key=lambda name: compared(name, frameworks[0]).median)
+    fastest = order[0]
+    found = []
+    for name in order:
+        value = compared(name, fastest)
+        tie = None if name == fastest or value.low is None else stats.is_tie(value)
+        found.append(
+            Overall(
+                framework=name, device=device, threads=threads, workloads=len(last), ratio=as_record(value), tie=tie
+            )
+        )
+    found[0].fastest = found[-1].ratio.low is not None
+    if found[0].fastest:
+        found[0].tie = any(item.tie for item in found[1:])
+    return found
 
 
 def _gate(job: Job, result: Result) -> Gate:
     verdict = result.parity
+    gate = Gate(variant=job.variant, workload=job.workload, framework=job.framework.label, passed=False)
     if verdict is None:
-        reason = f"the gate's job is {result.status}: {result.reason}"
-        return Gate(workload=job.workload, framework=job.framework.label, passed=False, reason=reason)
-    return Gate(
-        workload=job.workload,
-        framework=job.framework.label,
-        passed=verdict.passed,
-        reason=verdict.reason,
-        worst=verdict.worst,
-        ill_conditioned=verdict.ill_conditioned,
-        declared_differences=verdict.declared_differences,
+        gate.reason = f"the gate's job is {result.status}: {result.reason}"
+        return gate
+    return gate.model_copy(
+        update={
+            "passed": verdict.passed,
+            "reason": verdict.reason,
+            "worst": verdict.worst,
+            "ill_conditioned": verdict.ill_conditioned,
+            "declared_differences": verdict.declared_differences,
+        }
     )
 
 
@@ -222,25 +215,16 @@ def _problems(job: Job, result: Result) -> list[Problem]:
     ]
 
 
-def _notes(cells: list[Cell], gates: list[Gate], trained: list[Pair]) -> list[str]:
-    """Return what a reader must know beside the numbers."""
-    notes = []
-    missing = sum(result is None for _, result in trained)
-    if missing:
-        notes.append(f"{missing} of {len(trained)} jobs have no result yet.")
-    if any(cell.rounds < stats.FEWEST for cell in cells):
-        notes.append("Under three rounds there is no interval and no winner; --rounds 3 or more gives both.")
-    busiest: dict[tuple[str, int], int] = {}
-    for job, result in trained:
-        seen = result.environment.threads_seen if result else None
-        if seen is not None and seen > job.threads:
-            key = job.framework.label, job.threads
-            busiest[key] = max(seen, busiest.get(key, 0))
-    for (framework, asked), seen in sorted(busiest.items()):
-        notes.append(f"{framework}: up to {seen} threads shared the work, though {asked} were asked for.")
+def _of_gates(gates: Sequence[Gate]) -> list[str]:
+    """Return what a reader must know of the gates that passed: once each, with the workloads that it holds for."""
+    where: dict[tuple[str, str], list[str]] = {}
     for gate in gates:
-        notes += [f"{gate.framework} on {gate.workload}: {text}" for text in gate.declared_differences]
+        texts = list(gate.declared_differences)
         if gate.ill_conditioned:
-            tensors = ", ".join(gate.ill_conditioned)
-            notes.append(f"{gate.framework} on {gate.workload}: the gate says nothing of {tensors} (ill-conditioned).")
-    return list(dict.fromkeys(notes))
+            texts.append(f"the gate says nothing of {', '.join(gate.ill_conditioned)} (ill-conditioned).")
+        for text in texts:
+            where.setdefault((gate.framework, text), []).append(gate.workload)
+    return [
+        f"{framework} on {', '.join(dict.fromkeys(workloads))}: {text}"
+        for (framework, text), workloads in where.items()
+    ]

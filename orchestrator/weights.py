@@ -35,14 +35,17 @@ def draw(layers: Sequence[ResolvedLayer], initialisers: Mapping[str, Initialiser
         for role, shape in item.parameters.items():
             name = f"{item.name}/{role}"
             initialiser = initialisers.get(name) or initialisers[role]
-            weights[name] = _draw_one(initialiser, shape, rng).astype(np.float32)
+            fans = _fans(item.parameters.get("kernel", shape) if initialiser.kind == "fan_in_uniform" else shape)
+            weights[name] = _draw_one(initialiser, shape, fans, rng).astype(np.float32)
     return weights
 
 
-def _draw_one(initialiser: Initialiser, shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+def _draw_one(
+    initialiser: Initialiser, shape: Sequence[int], fans: tuple[int, int], rng: np.random.Generator
+) -> np.ndarray:
     kind = initialiser.kind
     value = DEFAULT_VALUES.get(kind, 1.0) if initialiser.value is None else initialiser.value
-    fan_in, fan_out = _fans(shape)
+    fan_in, fan_out = fans
     if kind == "constant":
         return np.full(shape, value)
     if kind == "normal":
@@ -51,6 +54,8 @@ def _draw_one(initialiser: Initialiser, shape: Sequence[int], rng: np.random.Gen
         return rng.uniform(-value, value, shape)
     if kind == "orthogonal":
         return value * _orthogonal(shape, rng)
+    if kind == "fan_in_uniform":
+        return rng.uniform(-value / sqrt(fan_in), value / sqrt(fan_in), shape)
     variance = value * (2.0 / (fan_in + fan_out) if kind.startswith("glorot") else 2.0 / fan_in)
     if kind.endswith("normal"):
         return rng.normal(0.0, sqrt(variance), shape)

@@ -47,7 +47,7 @@ def check_failures(engine: Engine, folder: Path, cache: Path, monkeypatch: pytes
     suite = folder / "failures.yaml"
     suite.write_text(faulty.SUITE)
     request = Request(
-        "faulty,absent,numpy", suite=str(suite), threads=1, timeout_seconds=10.0, memory_bytes=400 * 2**20
+        frameworks="faulty,absent,numpy", suite=str(suite), threads=[1], timeout_seconds=10.0, memory_bytes=400 * 2**20
     )
     plan = make_plan(request, cpus=[0])
     store = RunStore(folder / "run")

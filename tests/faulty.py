@@ -58,7 +58,7 @@ MODEL = """
 
 RATES = dict.fromkeys(("raises", "hangs", "hogs", "dies", "diverges", "fine"), "0.05")
 RATES["idles"] = "1e-12"  # a rate at which nothing is learned
-SUITE = "suite: failures\ntitle: Every way to fail\nrounds: 1\nworkloads:\n" + "".join(
+SUITE = "suite: failures\ntitle: Every way to fail\nrepeats: 1\nworkloads:\n" + "".join(
     f"  - name: {name}{MODEL.replace('LR', rate)}" for name, rate in RATES.items()
 )
 

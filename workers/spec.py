@@ -214,10 +214,21 @@ class Recipe(Record):
 
 
 class Initialiser(Record):
-    """How the host draws one tensor; ``value``: standard deviation, limit, gain or constant, by kind."""
+    """How the host draws one tensor; ``value``: standard deviation, limit, gain or constant, by kind.
+
+    ``fan_in_uniform``: within value / sqrt(fan-in of the layer's kernel), biases too (Torch7's Linear).
+    """
 
     kind: Literal[
-        "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "normal", "uniform", "orthogonal", "constant"
+        "glorot_uniform",
+        "glorot_normal",
+        "he_uniform",
+        "he_normal",
+        "fan_in_uniform",
+        "normal",
+        "uniform",
+        "orthogonal",
+        "constant",
     ]
     value: Optional[Real] = None
 

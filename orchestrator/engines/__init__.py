@@ -40,6 +40,9 @@ class Engine(Protocol):
     def why_no_gpu(self) -> str | None:
         """Return why jobs of this engine would see no GPU, with the next step, or None."""
 
+    def clear(self, run_folder: Path) -> None:
+        """End what an earlier process left of this run when it was killed: no job may write into it any more."""
+
     def prepare(self, entry: FrameworkEntry, device: str, say: Say) -> Prepared:
         """Build or reuse the framework's environment. Raises EngineError."""
 

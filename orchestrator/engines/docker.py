@@ -25,6 +25,7 @@ from workers.spec import Job, Result
 RUN_DIR = "/bench/run"  # the run folder's place in a container
 GRACE_SECONDS = 1.0
 BUILD_TAIL_LINES = 25
+RUN_LABEL = "bakeoff.run"
 
 
 class DockerEngine:
@@ -58,6 +59,13 @@ class DockerEngine:
                 "or use --engine local."
             )
         return missing
+
+    def clear(self, run_folder: Path) -> None:
+        for container in self.client.containers.list(
+            all=True, filters={"label": f"{RUN_LABEL}={run_folder.resolve()}"}
+        ):
+            with contextlib.suppress(APIError):  # it may be going away by itself
+                container.remove(force=True)
 
     def prepare(self, entry: FrameworkEntry, device: str, say: Say) -> Prepared:
         digest = recipe_hash(entry, device)
@@ -158,7 +166,7 @@ def _container(prepared: Prepared, job: Job, folder: Path, compile_cache: Path |
             str((folder.parent.parent / "inputs").resolve()): {"bind": f"{RUN_DIR}/inputs", "mode": "ro"},
         },
         "device_requests": gpus,
-        "labels": {"bakeoff.job": job.id},
+        "labels": {"bakeoff.job": job.id, RUN_LABEL: str(folder.parent.parent.resolve())},
     }
 
 

@@ -1,10 +1,12 @@
 """Engine ``local``: one virtual environment per framework, made by uv from the pinned, hashed file of its image."""
 
 import contextlib
+import ctypes
 import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -23,6 +25,7 @@ from orchestrator.recipe import recipe_hash
 from workers.spec import Job, Result
 
 POLL_SECONDS = 0.2
+PR_SET_PDEATHSIG = 1
 GRACE_SECONDS = 1.0  # for the stack trace that a hanging worker writes at its deadline
 
 # What a job inherits of the caller's environment: nothing that could steer a framework.
@@ -42,6 +45,9 @@ class LocalEngine:
 
     def why_no_gpu(self) -> str | None:
         return why_no_gpu()
+
+    def clear(self, run_folder: Path) -> None:
+        """A job ends with the process that started it (``_end_with_parent``)."""
 
     def prepare(self, entry: FrameworkEntry, device: str, say: Say) -> Prepared:
         requirements = DOCKER_DIR / entry.name / entry.requirements[device]
@@ -80,10 +86,16 @@ class LocalEngine:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
             with _killed_at_the_end(process):
                 ended = _watch(process, job)
         return collect(prepared, self.name, job, folder, ended, warm)
+
+
+def _end_with_parent() -> None:
+    """Have the kernel kill this job when bench is killed: nobody could stop it then, and it would go on writing."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def find_interpreter(version: str) -> str | None:

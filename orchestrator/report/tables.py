@@ -2,20 +2,22 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 from tabulate import tabulate
 
-from orchestrator.summary import Cell, Estimate, Summary
+from orchestrator.cells import Cell, Estimate, Overall
+from orchestrator.summary import Summary
 
 HEADERS = (
     "workload",
     "framework",
     "training s [95%]",
     "ratio to fastest [95%]",
+    "build s",
     "predict rows/s",
     "accuracy",
     "parity",
@@ -41,9 +43,13 @@ def interval(value: Estimate | None) -> str:
     return f"{number(value.median)} [{number(value.low)}, {number(value.high)}]"
 
 
-def ratio_words(cell: Cell) -> str:
+def ratio_words(cell: Cell | Overall) -> str:
     """Return a cell's place: ``fastest``, a ratio, ``tie``, or why it has none."""
-    if not cell.comparable:
+    if isinstance(cell, Cell) and not cell.comparable:
+        if cell.variant == "paper":
+            return "as published, never ranked"
+        if cell.mixed:
+            return "mixed environments"
         if cell.parity == "failed":
             return "not comparable"
         return "-" if cell.rounds_ok == cell.rounds else f"{cell.rounds_ok} of {cell.rounds} rounds ok"
@@ -55,15 +61,15 @@ def ratio_words(cell: Cell) -> str:
 
 
 def rows(summary: Summary) -> list[list[str]]:
-    """Return the table's cells as text, in the columns of HEADERS. Threads and device follow the workload where
-    a run has more than one of them."""
-    settings = {(cell.device, cell.threads) for cell in summary.cells}
+    """Return the table's cells as text, in the columns of HEADERS."""
+    name = workload_names(summary.cells)
     return [
         [
-            cell.workload if len(settings) == 1 else f"{cell.workload} ({cell.device}, {cell.threads} threads)",
-            f"{cell.framework} {cell.version}",
+            name(cell),
+            f"{cell.framework} {cell.version}" + (" (stale)" if cell.stale else ""),
             interval(cell.train_seconds),
             ratio_words(cell),
+            number(cell.build_seconds),
             number(cell.predict_rows_per_second),
             "-" if cell.accuracy is None else f"{cell.accuracy:.4f}",
             cell.parity,
@@ -72,12 +78,50 @@ def rows(summary: Summary) -> list[list[str]]:
     ]
 
 
+def workload_names(cells: Sequence[Cell]) -> Callable[[Cell], str]:
+    """Return what names a cell's workload: with device, threads, epochs and variant where there is more than one."""
+    settings = {(cell.device, cell.threads) for cell in cells}
+    readings: dict[str, set[int]] = {}
+    for cell in cells:
+        readings.setdefault(cell.workload, set()).add(cell.epochs)
+
+    def name(cell: Cell) -> str:
+        words = [f"{cell.epochs} epochs"] if len(readings[cell.workload]) > 1 else []
+        if len(settings) > 1:
+            words += [cell.device, f"{cell.threads} threads"]
+        if cell.variant == "paper":
+            words.append("paper")
+        return cell.workload + (f" ({', '.join(words)})" if words else "")
+
+    return name
+
+
 def caption(summary: Summary) -> str:
     run = summary.run
+    altered = f" with {', '.join(run.altered)}" if run.altered else ""
     return (
-        f"Suite {run.suite}, {run.rounds} rounds, {run.device}, {run.threads} threads, engine {run.engine}; "
-        f"medians over rounds, intervals at 95%, ratios paired by round."
+        f"Suite {run.suite}{altered}, {run.repeats} rounds, {run.device}, {', '.join(map(str, run.threads))} threads, "
+        f"engine {run.engine}; medians over rounds, intervals at 95%, ratios paired by round."
     )
+
+
+def overall_lines(summary: Summary) -> list[str]:
+    """Return the geometric means over workloads, a line for each device and thread count."""
+    groups: dict[tuple[str, int], list[Overall]] = {}
+    for item in summary.overall:
+        groups.setdefault((item.device, item.threads), []).append(item)
+    return [
+        f"Over {items[0].workloads} workloads ({device}, {threads} threads), geometric means of the ratios: "
+        + "; ".join(f"{item.framework} {ratio_words(item)}" for item in items)
+        + "."
+        for (device, threads), items in groups.items()
+    ]
+
+
+def differences(summary: Summary) -> list[str]:
+    """Return what differs in variant ``paper``, once for each framework."""
+    words = {cell.framework: cell.differs for cell in summary.cells if cell.variant == "paper"}
+    return [f"{framework} as published: {'; '.join(texts)}." for framework, texts in words.items()]
 
 
 def as_rich(summary: Summary) -> RenderableType:
@@ -94,7 +138,8 @@ def as_rich(summary: Summary) -> RenderableType:
     lines: list[RenderableType] = [table]
     for problem in summary.problems:
         lines.append(Text(f"{problem.status}: {problem.job_id}: {problem.reason}", style="red"))
-    lines += [Text(f"note: {note}") for note in summary.notes]
+    lines += [Text(line) for line in overall_lines(summary)]
+    lines += [Text(f"note: {note}") for note in (*differences(summary), *summary.notes)]
     return Group(*lines)
 
 
@@ -102,7 +147,7 @@ def as_markdown(summary: Summary) -> str:
     escaped = [[text.replace("|", "\\|") for text in row] for row in rows(summary)]
     table = tabulate(escaped, HEADERS, tablefmt="pipe", disable_numparse=True, colalign=_alignment())
     problems = [f"- **{p.status}** `{p.job_id}`: {p.reason}" for p in summary.problems]
-    notes = [f"- {note}" for note in summary.notes]
+    notes = [f"- {note}" for note in (*overall_lines(summary), *differences(summary), *summary.notes)]
     return "\n".join([caption(summary), "", table, *([""] if problems or notes else []), *problems, *notes]) + "\n"
 
 
@@ -119,7 +164,7 @@ def as_csv(summary: Summary) -> str:
     """Return one line per cell; names carry units, empty means that it is not known."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    plain = [name for name in Cell.model_fields if name not in ("train_seconds", "ratio")]
+    plain = [name for name in Cell.model_fields if name not in ("train_seconds", "ratio", "differs")]
     spread = [f"{name}_{part}" for name in ("train_seconds", "ratio") for part in ("median", "low", "high")]
     writer.writerow([*plain, *spread])
     for cell in summary.cells:

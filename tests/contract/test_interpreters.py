@@ -22,7 +22,7 @@ VERSIONS = ("3.6", "3.7", "3.8", "3.10", "3.12", "3.13")  # 3.9 and 3.11 are tho
 def run_folder(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> RunStore:
     """A run's inputs and one job of the quick suite's CNN, cut to two epochs."""
     store = RunStore(tmp_path_factory.mktemp("run"))
-    plan = make_plan(Request("numpy", workloads="cnn", rounds=1, threads=1), cpus=[0])
+    plan = make_plan(Request(frameworks="numpy", workloads="cnn", repeats=1, threads=[1]), cpus=[0])
     (job,) = plan.train
     store.add_data(datasets.prepare("digits", cache, None, progress=False), job.dataset.checksum)
     for weights in plan.weights.values():

@@ -99,7 +99,7 @@ def test_a_second_run_uses_the_cached_verdicts(quick: Path, docker_engine: Docke
 MNIST = """
 suite: mnist
 title: One epoch on MNIST, without dropout
-rounds: 1
+repeats: 1
 workloads:
   - name: mlp
     dataset: mnist

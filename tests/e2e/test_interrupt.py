@@ -16,7 +16,7 @@ from tests.commands import BENCH, ROOT, bench
 SUITE = """
 suite: slow
 title: One quick workload and one that would take minutes
-rounds: 1
+repeats: 1
 workloads:
   - name: quick
     dataset: digits

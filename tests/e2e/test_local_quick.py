@@ -8,7 +8,7 @@ from tests.commands import bench
 
 def test_three_frameworks_agree_and_leave_their_results(tmp_path: Path) -> None:
     names = ("--frameworks", "tensorflow,pytorch,theano", "--suite", "quick", "--workloads", "mlp,cnn")
-    run = bench("orchestrate", *names, "--rounds", "1", "--engine", "local", folder=tmp_path)
+    run = bench("orchestrate", *names, "--repeats", "1", "--engine", "local", folder=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "no interval and no winner" in run.stdout, "one round says little, and the table says so"
     (folder,) = (tmp_path / "runs").iterdir()

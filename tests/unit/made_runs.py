@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from orchestrator.store import RunInfo
+from orchestrator.documents import RunInfo
+from orchestrator.request import Request
 from orchestrator.summary import Pair, Summary, summarise
 from tests.jobs import FLAT, make_job
 from workers.spec import Environment, Epoch, Framework, Job, Phases, Result, Verdict
@@ -17,8 +18,9 @@ INFO = RunInfo(
     frameworks=["tf", "torch", "theano"],
     engine="local",
     device="cpu",
-    threads=2,
-    rounds=3,
+    threads=[2],
+    repeats=3,
+    request=Request(),
     command=["bench", "orchestrate"],
     started="2024-01-01T00:00:00+00:00",
 )
@@ -36,7 +38,9 @@ TIMES: Mapping[tuple[str, str], Sequence[float]] = {
 
 def made_job(workload: str, framework: str, repeat: int = 0, **changes: Any) -> Job:
     """Return a measured job with a passed gate and 360 test rows."""
-    job = make_job([{"kind": "dense", "units": 5}], FLAT, suite="quick", workload=workload, repeat=repeat, threads=2)
+    job = make_job(
+        [{"kind": "dense", "units": 5}], FLAT, suite="quick", workload=workload, repeat=repeat, threads=2, epochs=2
+    )
     fields = {
         "id": f"{workload}-{framework}-r{repeat}",
         "framework": Framework(name=framework, version=VERSIONS.get(framework, "1")),

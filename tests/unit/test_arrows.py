@@ -14,8 +14,10 @@ LAYERS = [
     {"session"},
     {"orchestrate", "progress", "report"},
     {"engines", "plan", "summary"},
-    {"recipe", "stats", "store", "suite"},
-    {"catalogue", "datasets", "gpu", "shapes", "weights"},
+    {"notes", "recipe", "store", "suite"},
+    {"cells", "documents", "workload"},
+    {"request", "stats"},
+    {"catalogue", "datasets", "explain", "gpu", "shapes", "weights"},
     {"downloads"},
     {"errors"},
 ]

@@ -199,7 +199,7 @@ def layers(text: str) -> list[set[str]]:
 
 def test_the_picture_of_the_layers_is_the_one_that_is_held() -> None:
     assert layers(ARCHITECTURE) == LAYERS
-    assert layers(ARCHITECTURE.replace("recipe stats", "recipe")) != LAYERS
+    assert layers(ARCHITECTURE.replace("notes recipe", "recipe")) != LAYERS
 
 
 def statuses(text: str) -> list[str]:

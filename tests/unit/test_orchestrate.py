@@ -12,20 +12,18 @@ from orchestrator.errors import EngineError
 from orchestrator.orchestrate import orchestrate
 from orchestrator.plan import Plan, Request, make_plan
 from orchestrator.recipe import recipe_hash
-from orchestrator.store import RunInfo, RunStore
+from orchestrator.store import RunStore
 from orchestrator.summary import Summary, summarise
 from tests.failures import Quiet
+from tests.unit.made_runs import INFO
 from workers.spec import Environment, Epoch, Job, Result, Verdict
 
 EPOCH = Epoch(stage_seconds=1.0, train_seconds=1.0, evaluate_seconds=1.0, train_loss=1.0, test_loss=1.0, accuracy=0.9)
-INFO = RunInfo(
-    name="n", suite="quick", frameworks=[], engine="local", device="cpu", threads=1, rounds=1, command=[], started="x"
-)
 
 
 def passing(job: Job) -> Result:
     if job.kind == "train":
-        return Result(job_id=job.id, status="ok", epochs=[EPOCH])
+        return Result(job_id=job.id, status="ok", epochs=[EPOCH] * job.recipe.epochs)
     return Result(job_id=job.id, status="ok", parity=Verdict(passed=True))
 
 
@@ -46,6 +44,9 @@ class InstantEngine:
         return None
 
     why_no_gpu = why_not
+
+    def clear(self, run_folder: Path) -> None:
+        pass
 
     def prepare(self, entry: FrameworkEntry, device: str, say: Say) -> Prepared:
         return Prepared(entry, device, recipe_hash(entry, device), "nowhere")
@@ -76,7 +77,9 @@ Run = Callable[[InstantEngine, Plan], Summary]
 
 
 def plan_of(frameworks: str = "tf,torch,theano", rounds: int = 3, workloads: str = "mlp", gpu: bool = False) -> Plan:
-    return make_plan(Request(frameworks, workloads=workloads, rounds=rounds, threads=1, gpu=gpu), cpus=[0])
+    return make_plan(
+        Request(frameworks=frameworks, workloads=workloads, repeats=rounds, threads=[1], gpu=gpu), cpus=[0]
+    )
 
 
 def test_references_and_gates_come_first_then_rounds_in_rotating_order(run: Run) -> None:

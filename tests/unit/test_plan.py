@@ -21,7 +21,7 @@ ALTERATIONS = list(alterations())
 
 
 def plan(frameworks: str = "tf,torch,theano", **options: Any) -> Plan:
-    return make_plan(Request(frameworks, **options), CPUS)
+    return make_plan(Request(frameworks=frameworks, **options), CPUS)
 
 
 def mistakes(frameworks: str = "tf", **options: Any) -> list[str]:
@@ -54,10 +54,10 @@ def test_an_unknown_framework_is_told_the_nearest(frameworks: str, mistake: str)
     ("options", "mistake"),
     [
         ({"workloads": "mpl"}, "Unknown workload 'mpl' in suite 'quick'. Did you mean 'mlp'? Allowed: cnn, lstm, mlp."),
-        ({"threads": 0}, "--threads is 0; it must be from 1 to 1024."),
-        ({"threads": 1025}, "--threads is 1025; it must be from 1 to 1024."),
-        ({"rounds": 0}, "--rounds is 0; it must be at least 1."),
-        ({"rounds": -1}, "--rounds is -1; it must be at least 1."),
+        ({"threads": [0]}, "--threads is 0; it must be from 1 to 1024."),
+        ({"threads": [1025]}, "--threads is 1025; it must be from 1 to 1024."),
+        ({"repeats": 0}, "--repeats is 0; it must be at least 1."),
+        ({"repeats": -1}, "--repeats is -1; it must be at least 1."),
         ({"seed": -1}, "--seed is -1; it must be from 0 to 2147483647."),
         ({"seed": 2**31}, "--seed is 2147483648; it must be from 0 to 2147483647."),
         ({"timeout_seconds": 0.0}, "--timeout is 0; it must be more than 0 and at most 1000000000 seconds."),
@@ -72,21 +72,21 @@ def test_a_bad_option(options: dict[str, Any], mistake: str) -> None:
 
 
 def test_every_mistake_is_told_at_once() -> None:
-    found = mistakes("tensorfow,pytorh", workloads="mpl,cnn,rnn", threads=0, rounds=-1, seed=-1, timeout_seconds=0.0)
+    found = mistakes("tensorfow,pytorh", workloads="mpl,cnn,rnn", threads=[0], repeats=-1, seed=-1, timeout_seconds=0.0)
     assert [text.split(".")[0].split(";")[0] for text in found] == [
         "Unknown framework 'tensorfow'",
         "Unknown framework 'pytorh'",
         "Unknown workload 'mpl' in suite 'quick'",
         "Unknown workload 'rnn' in suite 'quick'",
         "--threads is 0",
-        "--rounds is -1",
+        "--repeats is -1",
         "--seed is -1",
         "--timeout is 0",
     ]
 
 
 def test_mistakes_of_the_suite_stand_with_those_of_the_options() -> None:
-    assert [text.split(".")[0] for text in mistakes("tf", suite="quik", threads=0)] == [
+    assert [text.split(".")[0] for text in mistakes("tf", suite="quik", threads=[0])] == [
         "Unknown suite 'quik'",
         "--threads is 0; it must be from 1 to 1024",
     ]
@@ -112,7 +112,7 @@ def test_frameworks_by_any_name_each_once(words: str, names: list[str]) -> None:
 
 
 def test_rounds_rotate_the_frameworks_within_each_workload() -> None:
-    found = plan(rounds=4, workloads="mlp,cnn")
+    found = plan(repeats=4, workloads="mlp,cnn")
     order = [(job.repeat, job.workload, job.framework.name) for job in found.train]
     rotations = [["tf", "torch", "theano"], ["theano", "tf", "torch"], ["torch", "theano", "tf"]]
     assert order == [
@@ -125,7 +125,7 @@ def test_rounds_rotate_the_frameworks_within_each_workload() -> None:
 
 def test_the_suite_says_how_many_rounds_unless_asked() -> None:
     assert len(plan("tf").train) == 3 * 3
-    assert len(plan("tf", rounds=1).train) == 3
+    assert len(plan("tf", repeats=1).train) == 3
 
 
 def test_workloads_are_chosen_in_the_order_asked() -> None:
@@ -140,8 +140,8 @@ def test_one_gate_for_each_framework_and_workload() -> None:
     assert {job.kind for job in gates} == {"parity"}
 
 
-@pytest.mark.parametrize(("threads", "cpu_set", "expected"), [(None, CPUS, 4), (2, [2, 3], 2), (6, CPUS, 6)])
-def test_a_job_gets_as_many_cpus_as_threads(threads: int | None, cpu_set: list[int], expected: int) -> None:
+@pytest.mark.parametrize(("threads", "cpu_set", "expected"), [(None, CPUS, 4), ([2], [2, 3], 2), ([6], CPUS, 6)])
+def test_a_job_gets_as_many_cpus_as_threads(threads: list[int] | None, cpu_set: list[int], expected: int) -> None:
     jobs = plan("tf", threads=threads).train
     assert {job.threads for job in jobs} == {expected}
     assert all(job.limits.cpu_set == cpu_set for job in jobs)
@@ -196,7 +196,7 @@ def test_the_weights_are_drawn_from_the_jobs_own_seed() -> None:
 def test_the_suites_own_seed_is_taken_unless_asked(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     quick = (SUITES_DIR / "quick.yaml").read_text(encoding="utf-8")
-    path.write_text(quick.replace("rounds: 3", "rounds: 2\nseed: 7"))
+    path.write_text(quick.replace("repeats: 3", "repeats: 2\nseed: 7"))
     assert {job.seed for job in plan("tf", suite=str(path)).train} == {7, 8}
     assert {job.seed for job in plan("tf", suite=str(path), seed=0).train} == {0, 1}
 
@@ -209,7 +209,7 @@ def ids(**options: Any) -> list[str]:
 
 
 def test_an_id_is_readable_and_unique() -> None:
-    found = plan(threads=2)
+    found = plan(threads=[2])
     first = found.train[0].id
     assert first.startswith("mlp-tf-cpu-t2-r0-")
     assert len(first.removeprefix("mlp-tf-cpu-t2-r0-")) == 12
@@ -223,7 +223,7 @@ def test_ids_are_stable() -> None:
 
 
 def test_more_rounds_keep_the_ids_of_the_first() -> None:
-    assert set(ids(rounds=2)) < set(ids(rounds=3))
+    assert set(ids(repeats=2)) < set(ids(repeats=3))
 
 
 @pytest.mark.parametrize("options", [{"timeout_seconds": 5.0}, {"memory_bytes": 2**30}])
@@ -231,9 +231,9 @@ def test_limits_are_no_part_of_an_id(options: dict[str, Any]) -> None:
     assert ids(**options) == ids()
 
 
-@pytest.mark.parametrize("options", [{"seed": 2}, {"threads": 2}, {"gpu": True}], ids=str)
+@pytest.mark.parametrize("options", [{"seed": 2}, {"threads": [2]}, {"gpu": True}], ids=str)
 def test_options_that_decide_the_outcome_change_every_id(options: dict[str, Any]) -> None:
-    assert not set(ids(rounds=1, **options)) & set(ids(rounds=1))
+    assert not set(ids(repeats=1, **options)) & set(ids(repeats=1))
 
 
 def hashed(job: Job) -> str:

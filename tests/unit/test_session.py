@@ -8,22 +8,12 @@ import pytest
 from orchestrator.errors import UsageError
 from orchestrator.session import Asked, _plan, parse_bytes
 
-ASKED: dict[str, Any] = {
-    "frameworks": "tf",
-    "suite": "quick",
-    "workloads": None,
-    "engine": "local",
-    "gpu": False,
-    "threads": 1,
-    "rounds": None,
-    "seed": None,
-    "timeout_seconds": 60.0,
-    "memory": "8GiB",
-    "data_dir": None,
-    "output": Path("runs"),
-    "run": None,
-    "command": ["orchestrate"],
-}
+
+def asked(**options: Any) -> Asked:
+    """Return what the command line gives for these options."""
+    engine = options.pop("engine", "local")
+    given = {"frameworks": "tf", "threads": "1", **options}
+    return Asked(given, engine, data_dir=None, output=Path("runs"), run=None, again=False, command=["orchestrate"])
 
 
 @pytest.mark.parametrize(
@@ -50,12 +40,12 @@ def test_bytes_as_people_write_them(text: str, number: int | None) -> None:
 
 def mistakes(**options: Any) -> list[str]:
     with pytest.raises(UsageError) as caught:
-        _plan(Asked(**{**ASKED, **options}))
+        _plan(asked(**options), None)
     return caught.value.mistakes
 
 
 def test_the_memory_limit_is_passed_on() -> None:
-    plan = _plan(Asked(**{**ASKED, "memory": "500MiB"}))
+    _, plan = _plan(asked(memory_bytes="500MiB"), None)
     assert {job.limits.memory_bytes for job in (*plan.train, *plan.parity)} == {500 * 1024**2}
 
 
@@ -68,7 +58,7 @@ def test_the_memory_limit_is_passed_on() -> None:
     ],
 )
 def test_a_bad_memory_limit(memory: str, mistake: str) -> None:
-    assert mistakes(memory=memory) == [mistake]
+    assert mistakes(memory_bytes=memory) == [mistake]
 
 
 def test_an_unknown_engine_is_told_the_nearest() -> None:
@@ -78,7 +68,7 @@ def test_an_unknown_engine_is_told_the_nearest() -> None:
 
 
 def test_every_mistake_of_the_command_line_is_told_at_once() -> None:
-    found = mistakes(engine="dokcer", memory="8G", frameworks="tensorfow", suite="quik", threads=0)
+    found = mistakes(engine="dokcer", memory_bytes="8G", frameworks="tensorfow", suite="quik", threads="0")
     assert [text.split(".")[0].split(";")[0] for text in found] == [
         "Unknown engine 'dokcer'",
         "--memory is '8G'",

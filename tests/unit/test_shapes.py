@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from orchestrator.shapes import ShapeError, parameter_count, resolve
-from orchestrator.suite import load_suite, resolved_layers
+from orchestrator.suite import load_suite
+from orchestrator.workload import resolved_layers
 from tests.jobs import FLAT, IMAGE, LAYERS, STEPS, TOKENS
 from workers.spec import Input, ResolvedLayer
 

@@ -3,16 +3,18 @@
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from orchestrator.documents import RunInfo
 from orchestrator.errors import StoreError
 from orchestrator.store import RunStore, cache_dir, link_or_copy, write_text
 from tests.unit.made_runs import FAILED, INFO, made_job, made_result
-from workers.spec import Job, Result, arrays_sha256, canonical_json, pretty_json
+from workers.spec import Job, Result, arrays_sha256, pretty_json
 
 
 @pytest.fixture
@@ -62,6 +64,15 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         write_text(tmp_path / "file" / "run.json", "text")
 
 
+def with_value(document: Job | Result | RunInfo, name: str, value: Any) -> str:
+    """Return a document's JSON with one of its first fields altered; NaN is written as Python's json writes it."""
+    return json.dumps({**document.model_dump(mode="json"), name: value})
+
+
+def without(document: Job | Result | RunInfo, name: str) -> str:
+    return json.dumps({key: value for key, value in document.model_dump(mode="json").items() if key != name})
+
+
 # ---------------------------------------------------------------------------- the run
 
 
@@ -74,19 +85,19 @@ def test_a_folder_that_is_no_run(store: RunStore) -> None:
     with pytest.raises(StoreError) as caught:
         store.read_info()
     assert str(caught.value) == (
-        f"{store.folder} is not a run: run.json cannot be read (No such file or directory). "
-        f"Give a folder that `bench orchestrate` made."
+        f"{store.folder} is not a run: it has no run.json. Give a folder that `bench orchestrate` made."
     )
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("{", "Invalid JSON"),
-        ("[]", "Input should be an object"),
-        ('{"name": "x"}', "suite: Field required"),
-        (canonical_json({**INFO.model_dump(), "rounds": "many"}), "rounds: Input should be a valid integer"),
-        (canonical_json({**INFO.model_dump(), "extra": 1}), "extra: Extra inputs are not permitted"),
+        ("{", "cannot be read: Expecting property name"),
+        ("[]", "is not valid: Input should be a valid dictionary"),
+        ('{"name": "x"}', "is not valid: suite: Field required"),
+        (with_value(INFO, "repeats", "many"), "is not valid: repeats: Input should be a valid integer"),
+        (with_value(INFO, "extra", 1), "is not valid: extra: Extra inputs are not permitted"),
+        (with_value(INFO, "schema_version", 1), "has the schema 1; this version of bench reads 2. Read that run with"),
     ],
 )
 def test_a_description_of_a_run_that_is_not_one(store: RunStore, text: str, complaint: str) -> None:
@@ -94,7 +105,7 @@ def test_a_description_of_a_run_that_is_not_one(store: RunStore, text: str, comp
     (store.folder / "run.json").write_text(text)
     with pytest.raises(StoreError) as caught:
         store.read_info()
-    assert str(caught.value).startswith(f"{store.folder / 'run.json'} is not a run's description: {complaint}")
+    assert str(caught.value).startswith(f"{store.folder / 'run.json'} {complaint}")
 
 
 # ---------------------------------------------------------------------------- jobs and results
@@ -146,15 +157,6 @@ def test_replacing_a_job_keeps_its_result(store: RunStore) -> None:
     assert list(store.jobs()) == [(JOB.model_copy(update={"parity": FAILED}), RESULT)]
 
 
-def with_value(document: Job | Result, name: str, value: Any) -> str:
-    """Return a document's JSON with one of its first fields altered; NaN is written as Python's json writes it."""
-    return json.dumps({**document.model_dump(mode="json"), name: value})
-
-
-def without(document: Job | Result, name: str) -> str:
-    return json.dumps({key: value for key, value in document.model_dump(mode="json").items() if key != name})
-
-
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -167,7 +169,10 @@ def without(document: Job | Result, name: str) -> str:
         (with_value(RESULT, "predict_seconds", [-1]), "is not valid: predict_seconds.0: Input should be greater than"),
         (with_value(RESULT, "status", "fine"), "is not valid: status: Input should be 'ok', 'unsupported'"),
         (with_value(RESULT, "stat", "ok"), "is not valid: stat: Extra inputs are not permitted"),
-        (with_value(RESULT, "schema_version", 2), "is not valid: schema_version: Input should be 1"),
+        (
+            with_value(RESULT, "schema_version", 2),
+            "has the schema 2; this version of bench reads 1. Read that run with",
+        ),
         (without(RESULT, "status"), "is not valid: status: Field required"),
         ("[]", "is not valid: Input should be a valid dictionary"),
         (pretty_json(RESULT)[:100], "cannot be read: "),
@@ -249,11 +254,29 @@ def test_where_no_link_can_be_a_copy_is_made(tmp_path: Path, monkeypatch: pytest
     assert not (tmp_path / "b").samefile(tmp_path / "a")
 
 
-def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a").write_text("content")
-    monkeypatch.setattr(os, "link", refuse(errno.ENOSPC))
-    with pytest.raises(StoreError, match=f"{tmp_path}/b: the disk is full"):
-        link_or_copy(tmp_path / "a", tmp_path / "b")
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_is_full_or_read_only_is_said(
+    store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    source = tmp_path / "cache"
+    source.mkdir()
+    np.save(source / "train_x.npy", np.arange(3))
+    monkeypatch.setattr(os, "link", refuse(number))
+    monkeypatch.setattr(shutil, "copyfile", refuse(number))
+    with pytest.raises(StoreError, match=rf"inputs/data-0123: cannot be written \({os.strerror(number)}\)"):
+        store.add_data(source, "0123")
+
+
+def test_a_run_is_used_by_one_process_at_a_time(store: RunStore) -> None:
+    other = RunStore(store.folder)
+    with (
+        store.in_use(),
+        pytest.raises(StoreError, match=rf"in use by another process \({os.getpid()}\)"),
+        other.in_use(),
+    ):
+        pass
+    with other.in_use():
+        pass
 
 
 def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from orchestrator.datasets import DATASETS
 from orchestrator.errors import UsageError
-from orchestrator.suite import Suite, builtin_suites, load_suite, resolved_layers
+from orchestrator.suite import Suite, builtin_suites, load_suite
+from orchestrator.workload import resolved_layers
 
 MINE = """
 suite: mine
@@ -72,13 +73,13 @@ def test_a_builtin_suite_loads(name: str) -> None:
 def test_the_quick_suite() -> None:
     suite = load_suite("quick")
     assert [workload.name for workload in suite.workloads] == ["mlp", "cnn", "lstm"]
-    assert (suite.rounds, suite.seed) == (3, 1)
+    assert (suite.repeats, suite.seed) == (3, 1)
     assert resolved_layers(suite.workloads[2])[0].input_shape == [8, 8]
 
 
 def test_a_users_own_suite(load: Load) -> None:
     suite = load()
-    assert (suite.suite, suite.title, suite.rounds, suite.seed) == ("mine", "My own", 3, 1)
+    assert (suite.suite, suite.title, suite.repeats, suite.seed) == ("mine", "My own", 3, 1)
     (workload,) = suite.workloads
     assert workload.input_shape is None
     assert workload.recipe.schedule.kind == "constant"
@@ -155,11 +156,11 @@ def test_a_file_that_holds_no_suite(tmp_path: Path, content: bytes, part: str) -
 @pytest.mark.parametrize(
     ("old", "new", "mistake"),
     [
-        ("suite: mine", "suite: mine\nround: 5", "round: unknown field 'round'. Did you mean 'rounds'? "
-         "Allowed: rounds, seed, suite, title, workloads."),
+        ("suite: mine", "suite: mine\nrepeat: 5", "repeat: unknown field 'repeat'. Did you mean 'repeats'? "
+         "Allowed: paper, repeats, seed, source, suite, title, workloads."),
         (MORE, f"{MORE}    train_row: 5\n", "workloads[0] (mlp).train_row: unknown field 'train_row'. "
-         "Did you mean 'train_rows'? Allowed: dataset, initialisers, input_shape, layers, name, recipe, test_rows, "
-         "train_rows."),
+         "Did you mean 'train_rows'? Allowed: dataset, initialisers, input_pad, input_scale, input_shape, layers, name, "
+         "read_at_epochs, recipe, test_rows, train_rows."),
         ("units: 10", "units: 10, bais: true", "workloads[0] (mlp).layers[1].bais: unknown field 'bais'. "
          "Did you mean 'bias'? Allowed: bias, kind, units."),
         (MORE, f"{MORE}      clipnorm: 1\n", "workloads[0] (mlp).recipe.clipnorm: unknown field 'clipnorm'. "
@@ -223,7 +224,7 @@ def test_a_misspelt_field_that_is_required_is_missing_too(mistakes: Mistakes) ->
          "'relu', 'sigmoid', 'softmax' or 'linear' (it is 'tan')."),
         ("kind: dense, ", "", "workloads[0] (mlp).layers[1]: field 'kind' is required."),
         ("title: My own", "title: 5", "title: should be a valid string (it is 5)."),
-        ("title: My own", "title: x\nrounds: 0", "rounds: should be greater than or equal to 1 (it is 0)."),
+        ("title: My own", "title: x\nrepeats: 0", "repeats: should be greater than or equal to 1 (it is 0)."),
         (WORKLOAD, "  []\n", "workloads: list should have at least 1 item after validation, not 0 (it is [])."),
         (MORE, f"{MORE}    input_shape: [-8, 8]\n",
          "workloads[0] (mlp).input_shape[0]: should be greater than or equal to 1 (it is -8)."),

@@ -7,8 +7,9 @@ import json
 import pytest
 from rich.console import Console
 
+from orchestrator.cells import Estimate
 from orchestrator.report.tables import HEADERS, TEXT_FORMATS, as_csv, as_latex, as_markdown, as_rich, number, rows
-from orchestrator.summary import Estimate, Summary
+from orchestrator.summary import Summary
 from tests.unit.made_runs import TIMES, altered, made_run, summary_of, with_failed_gate
 
 CAPTION = (
@@ -74,7 +75,7 @@ def test_what_cannot_be_compared_has_words_in_place_of_a_ratio() -> None:
 
 
 def test_under_three_rounds_nobody_is_called_fastest() -> None:
-    summary = summary_of(made_run({key: seconds[:2] for key, seconds in TIMES.items()}), rounds=2)
+    summary = summary_of(made_run({key: seconds[:2] for key, seconds in TIMES.items()}), repeats=2)
     assert places(summary) == {
         ("mlp", "torch"): "1.00",
         ("mlp", "tf"): "1.03",
@@ -215,7 +216,7 @@ def test_the_terminal_shows_the_same_rows_each_workload_named_once() -> None:
 
 
 def test_the_terminal_shows_problems_and_notes_below_the_table() -> None:
-    text = printed(summary_of(altered(made_run(), "mlp-tf-r0", status="failed", reason="[bold] no markup"), rounds=3))
+    text = printed(summary_of(altered(made_run(), "mlp-tf-r0", status="failed", reason="[bold] no markup"), repeats=2))
     assert "failed: mlp-tf-r0: [bold] no markup" in text
     text = printed(summary_of(altered(made_run(), "mlp-tf-r0")))
     assert "note: 1 of 18 jobs have no result yet." in text
