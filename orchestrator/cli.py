@@ -149,6 +149,30 @@ def show(
 
 
 @app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    output: Annotated[Path | None, typer.Option(help="The file to write. Default: to the terminal.")] = None,
+) -> None:
+    """Write a run as a Markdown page: who wins, beside the study that it repeats, and where the numbers come from."""
+    import shlex
+
+    from orchestrator.recipe import current_recipes
+    from orchestrator.report import page
+    from orchestrator.store import RunStore, write_text
+    from orchestrator.summary import summarise
+
+    store = RunStore(run)
+    pairs = list(store.jobs())
+    summary = summarise(store.read_info(), pairs, current_recipes())
+    text = page.as_page(store, summary, pairs, shlex.join(["bench", *sys.argv[1:]]))
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        write_text(output, text)
+        out.print(f"Written: {output}", highlight=False)
+
+
+@app.command()
 def schema(
     document: Annotated[str, typer.Argument(help="job, result, suite or summary.")],
 ) -> None:

@@ -14,7 +14,7 @@ from orchestrator.catalogue import find
 from orchestrator.engines import Engine, Prepared
 from orchestrator.errors import BenchError, EngineError
 from orchestrator.plan import Plan, reference_job
-from orchestrator.store import RunStore, write_text
+from orchestrator.store import RunStore, write_text, writing
 from workers.spec import Job, Result, ValidationError, Verdict, pretty_json
 
 DONE = ("ok", "unsupported", "diverged", "did_not_learn")  # the same job would end so again; others are tried again
@@ -152,11 +152,12 @@ def _reference(run: Run, parity_job: Job) -> str:
         run.store.write_result(result)
         if result.status != "ok":
             raise NoReference(f"the float64 reference of {job.workload} is {result.status}: {result.reason}")
-        cached.parent.mkdir(parents=True, exist_ok=True)
         part = cached.with_suffix(".part")
-        shutil.copyfile(folder / "reference.npz", part)
-        part.replace(cached)
-        (folder / "reference.npz").unlink()
+        with writing(cached):
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / "reference.npz", part)
+            part.replace(cached)
+            (folder / "reference.npz").unlink()
     with np.load(cached) as archive:
         return run.store.add_arrays("reference", dict(archive))
 
@@ -248,14 +249,15 @@ def _attempt(run: Run, prepared: Prepared, job: Job, folder: Path, keep_compiled
     compiled for the next, if asked. An engine that fails on this job has failed this job, not the run."""
     own = folder / "compiled"
     try:
-        if not prepared.entry.compile_cache:
-            return run.engine.run(prepared, job, folder, None)
-        kept = _compile_cache(run, prepared)
-        shutil.copytree(kept, own, ignore=shutil.ignore_patterns(".warm-*"))
-        result = run.engine.run(prepared, job, folder, own)
-        if keep_compiled and result.status in ("ok", "did_not_learn"):
-            shutil.copytree(own, kept, dirs_exist_ok=True)
-        return result
+        with writing(folder):
+            if not prepared.entry.compile_cache:
+                return run.engine.run(prepared, job, folder, None)
+            kept = _compile_cache(run, prepared)
+            shutil.copytree(kept, own, ignore=shutil.ignore_patterns(".warm-*"))
+            result = run.engine.run(prepared, job, folder, own)
+            if keep_compiled and result.status in ("ok", "did_not_learn"):
+                shutil.copytree(own, kept, dirs_exist_ok=True)
+            return result
     except EngineError as error:
         return Result(job_id=job.id, status="failed", reason=str(error))
     finally:

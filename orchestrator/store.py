@@ -30,7 +30,7 @@ def cache_dir() -> Path:
 def write_text(path: Path, text: str) -> None:
     """Write a file whole, then give it its name. Raises StoreError."""
     part = path.with_name(path.name + ".part")
-    with _writing(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(text, encoding="utf-8")
         part.replace(path)
@@ -145,7 +145,7 @@ class RunStore:
         if target.exists():
             return
         part = target.with_name(target.name + ".part")
-        with _writing(target):
+        with writing(target):
             part.mkdir(parents=True, exist_ok=True)
             for path in sorted(source.glob("*.npy")):
                 link_or_copy(path, part / path.name)
@@ -157,7 +157,7 @@ class RunStore:
         path = self.inputs / f"{kind}-{digest[:12]}.npz"
         if not path.exists():
             part = path.with_name(path.stem + ".part.npz")
-            with _writing(path):
+            with writing(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 np.savez(part, **arrays)  # type: ignore[arg-type]
                 part.replace(path)
@@ -165,7 +165,7 @@ class RunStore:
 
 
 @contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
     """Turn what the file system refuses into a StoreError that names the file."""
     try:
         yield

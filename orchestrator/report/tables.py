@@ -86,9 +86,9 @@ def workload_names(cells: Sequence[Cell]) -> Callable[[Cell], str]:
         readings.setdefault(cell.workload, set()).add(cell.epochs)
 
     def name(cell: Cell) -> str:
-        words = [f"{cell.epochs} epochs"] if len(readings[cell.workload]) > 1 else []
+        words = [f"epoch {cell.epochs}"] if len(readings[cell.workload]) > 1 else []
         if len(settings) > 1:
-            words += [cell.device, f"{cell.threads} threads"]
+            words += [cell.device, f"{cell.threads} {'thread' if cell.threads == 1 else 'threads'}"]
         if cell.variant == "paper":
             words.append("paper")
         return cell.workload + (f" ({', '.join(words)})" if words else "")
@@ -144,20 +144,31 @@ def as_rich(summary: Summary) -> RenderableType:
 
 
 def as_markdown(summary: Summary) -> str:
-    escaped = [[text.replace("|", "\\|") for text in row] for row in rows(summary)]
-    table = tabulate(escaped, HEADERS, tablefmt="pipe", disable_numparse=True, colalign=_alignment())
     problems = [f"- **{p.status}** `{p.job_id}`: {p.reason}" for p in summary.problems]
     notes = [f"- {note}" for note in (*overall_lines(summary), *differences(summary), *summary.notes)]
-    return "\n".join([caption(summary), "", table, *([""] if problems or notes else []), *problems, *notes]) + "\n"
+    parts = [caption(summary), "", as_markdown_table(summary), *([""] if problems or notes else []), *problems, *notes]
+    return "\n".join(parts) + "\n"
+
+
+def as_markdown_table(summary: Summary) -> str:
+    return table(rows(summary), HEADERS)
+
+
+def table(texts: Sequence[Sequence[str]], headers: Sequence[str], left: int = LEFT) -> str:
+    """Return a Markdown table, its first ``left`` columns words and the others numbers."""
+    escaped = [[text.replace("|", "\\|") for text in row] for row in texts]
+    return tabulate(escaped, headers, tablefmt="pipe", disable_numparse=True, colalign=_alignment(len(headers), left))
 
 
 def as_latex(summary: Summary) -> str:
-    table = tabulate(rows(summary), HEADERS, tablefmt="latex_booktabs", disable_numparse=True, colalign=_alignment())
+    table = tabulate(
+        rows(summary), HEADERS, tablefmt="latex_booktabs", disable_numparse=True, colalign=_alignment(len(HEADERS))
+    )
     return f"% {caption(summary)}\n{table}\n"
 
 
-def _alignment() -> list[str]:
-    return ["left" if place < LEFT else "right" for place in range(len(HEADERS))]
+def _alignment(columns: int, left: int = LEFT) -> list[str]:
+    return ["left" if place < left else "right" for place in range(columns)]
 
 
 def as_csv(summary: Summary) -> str:

@@ -1,6 +1,10 @@
 """The harness: what it records of a job that goes well, and what it refuses to time."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,11 +14,11 @@ import pytest
 
 from orchestrator.store import RunStore
 from tests.jobs import CATEGORICAL, FLAT, make_job, make_weights, with_weights
-from workers import harness, numpy_worker
+from workers import harness, numpy_worker, threads
 from workers.harness import run_job
 from workers.numpy_worker import NumpyWorker
 from workers.spec import Dataset, Job, Result, arrays_sha256
-from workers.threads import ThreadClock
+from workers.threads import LoadClock, ThreadClock
 
 LAYERS = [{"kind": "dense", "units": 16}, {"kind": "activation", "function": "tanh"}, {"kind": "dense", "units": 3}]
 ROWS = 100  # seven batches of 16; the last is short
@@ -188,3 +192,75 @@ def test_threads_are_counted_by_the_cpu_time_they_used() -> None:
         total = sum(i * i for i in range(2_000_000))
     assert total > 0
     assert clock.seen == 1
+
+
+def test_carried_epochs_come_first_and_are_not_in_the_result(prepared: tuple[Job, Path]) -> None:
+    """A repeat that trains on: its epochs are the last ones of one long training, to the last bit."""
+    job, folder = prepared
+    whole = run_job(job, folder)
+    recipe = job.recipe.model_copy(update={"epochs": 1})
+    carried = run_job(job.model_copy(update={"carried_epochs": 2, "recipe": recipe}), folder)
+    assert len(carried.epochs) == 1
+    losses = [(epoch.train_loss, epoch.test_loss, epoch.accuracy) for epoch in (whole.epochs[2], carried.epochs[0])]
+    assert losses[0] == losses[1]
+
+
+def test_a_longer_training_begins_with_the_shorter_one(prepared: tuple[Job, Path]) -> None:
+    """Why one training can be read after 1, 5 and 10 epochs."""
+    job, folder = prepared
+    whole = run_job(job, folder)
+    short = run_job(job.model_copy(update={"recipe": job.recipe.model_copy(update={"epochs": 2})}), folder)
+    assert [(e.train_loss, e.test_loss) for e in whole.epochs[:2]] == [
+        (e.train_loss, e.test_loss) for e in short.epochs
+    ]
+
+
+def test_a_null_job_trains_nothing_and_imports_no_framework(prepared: tuple[Job, Path]) -> None:
+    job, folder = prepared
+    framework = job.framework.model_copy(update={"name": "absent"})
+    result = run_job(job.model_copy(update={"kind": "null", "framework": framework}), folder)
+    assert (result.status, result.epochs, result.phases.import_seconds) == ("ok", [], None)
+
+
+def test_images_are_padded_with_zeros_of_their_own_scale() -> None:
+    images = np.full((2, 3, 4, 1), 7, np.uint8)
+    padded = harness.padded(images, 2)
+    assert padded.shape == (2, 7, 8, 1)
+    assert padded.sum() == images.sum()
+    assert (padded[:, 2:5, 2:6] == images).all()
+    assert harness.padded(images, 0) is images
+
+
+def test_the_load_of_others_is_seen_and_ones_own_is_not() -> None:
+    def spin(seconds: float) -> None:
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            pass
+
+    def busy(seconds: float) -> float:
+        clock = LoadClock()
+        with clock:
+            spin(seconds)
+        assert clock.other_cpus_busy is not None
+        return clock.other_cpus_busy
+
+    assert LoadClock().other_cpus_busy is None
+    own = min(busy(0.3) for _ in range(5))  # the quietest of five, as the machine may be shared
+    code = "import time\nend = time.time() + 20\nwhile time.time() < end: pass"
+    others = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(os.cpu_count() or 1)]
+    try:
+        time.sleep(0.5)
+        loaded = busy(0.5)
+    finally:
+        for process in others:
+            process.kill()
+            process.wait()
+    assert loaded > own + 0.3
+
+
+def test_where_the_kernel_does_not_tell_the_load_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "_busy_seconds", lambda: None)
+    clock = LoadClock()
+    with clock:
+        pass
+    assert clock.other_cpus_busy is None

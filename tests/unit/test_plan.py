@@ -10,7 +10,8 @@ import pytest
 
 from orchestrator.catalogue import FRAMEWORKS, spellings
 from orchestrator.errors import UsageError
-from orchestrator.plan import Plan, Request, identified, make_plan, reference_job
+from orchestrator.plan import Plan, identified, make_plan, reference_job
+from orchestrator.request import Request
 from orchestrator.suite import SUITES_DIR, load_suite
 from orchestrator.weights import draw
 from tests.alterations import BASES, alterations
@@ -313,3 +314,99 @@ def test_the_reference_of_a_workload_is_one_job_for_all_frameworks() -> None:
         "cpu",
         1,
     )
+
+
+# ---------------------------------------------------------------------------- what a request alters
+
+
+STUDY = """
+paper:
+  tf:
+    stands_for: TensorFlow 0.7
+    differs: [Adam in place of SGD]
+    optimiser: {kind: adam, learning_rate: 0.01}
+  torch:
+    stands_for: Torch7
+    differs: [one model trains on]
+    not_replayed: [Lua]
+    train_rows: 1000
+    trains_on: true
+"""
+
+
+@pytest.fixture
+def studied(tmp_path: Path) -> str:
+    """The file of the quick suite with a study's variant of it."""
+    path = tmp_path / "studied.yaml"
+    path.write_text((SUITES_DIR / "quick.yaml").read_text(encoding="utf-8") + STUDY)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"epochs": [3]}, (3, [3], 32, 1437)),
+        ({"epochs": [5, 1]}, (5, [1, 5], 32, 1437)),
+        ({"batch_size": 64}, (20, [], 64, 1437)),
+        ({"limit_rows": 500}, (20, [], 32, 500)),
+        ({"limit_rows": 10**6}, (20, [], 32, 1437)),
+    ],
+)
+def test_a_request_overrides_the_suite(options: dict[str, Any], expected: tuple[Any, ...]) -> None:
+    job = plan("tf", workloads="mlp", **options).train[0]
+    assert (job.recipe.epochs, job.read_at_epochs, job.recipe.batch_size, job.dataset.train_rows) == expected
+    assert job.dataset.test_rows == min(360, options.get("limit_rows", 360))
+    assert bool(Request(**options).alterations()) is True
+
+
+def test_what_is_read_of_a_training_is_no_part_of_its_identity() -> None:
+    assert ids(epochs=[10], workloads="cnn") == ids(epochs=[1, 10], workloads="cnn") == ids(workloads="cnn")
+
+
+def test_every_thread_count_is_measured_in_every_round() -> None:
+    found = plan("tf", workloads="mlp", threads=[1, 3])
+    assert [(job.repeat, job.threads, job.limits.cpu_set) for job in found.train] == [
+        (repeat, threads, CPUS[:threads]) for repeat in range(3) for threads in (1, 3)
+    ]
+    assert [job.threads for job in found.parity] == [1, 3]
+
+
+def test_the_variant_of_a_study_has_its_frameworks_as_they_were(studied: str) -> None:
+    found = plan("tf,torch,theano", suite=studied, variant="both", workloads="mlp")
+    by_variant = {
+        variant: [job for job in found.train if job.variant == variant and job.repeat == 1]
+        for variant in ("matched", "paper")
+    }
+    assert {job.framework.name for job in by_variant["matched"]} == {"tf", "torch", "theano"}
+    tf, torch = sorted(by_variant["paper"], key=lambda job: job.framework.name)
+    assert (tf.recipe.optimiser.kind, tf.seed, tf.carried_epochs) == ("adam", 2, 0)
+    assert tf.differs == ["Adam in place of SGD"]
+    assert (torch.dataset.train_rows, torch.differs) == (1000, ["one model trains on", "not replayed: Lua"])
+    assert found.left_out == ["theano: quick did not have it, so it has no row of variant paper"]
+    assert len({job.id for job in (*found.train, *found.parity)}) == len(found.train) + len(found.parity)
+
+
+def test_a_model_that_trains_on_carries_the_epochs_of_the_repeats_before(studied: str) -> None:
+    jobs = plan("torch", suite=studied, variant="paper", workloads="mlp").train
+    assert [(job.repeat, job.carried_epochs, job.seed) for job in jobs] == [(0, 0, 1), (1, 20, 1), (2, 40, 1)]
+    assert len({job.model.weights_sha256 for job in jobs}) == 1
+
+
+def test_a_variant_that_is_not_there_is_a_mistake(studied: str) -> None:
+    assert mistakes(variant="papper")[0].startswith("Unknown variant 'papper'. Did you mean 'paper'?")
+    assert mistakes(variant="paper") == [
+        "Suite 'quick' repeats no study that had its frameworks differ: it has no variant paper."
+    ]
+    assert mistakes("theano", suite=studied, variant="both") == [
+        "Variant paper of 'quick' has none of these frameworks. It has: tf, torch."
+    ]
+
+
+def test_a_mode_is_in_a_jobs_name_and_framework() -> None:
+    labels = [label for label in spellings().values() if ":" in label]
+    for label in labels:
+        (job,) = plan(label, workloads="mlp", repeats=1).train
+        assert job.framework.label == label
+        assert label.replace(":", "-") in job.id
+    everything = plan("all-modes").frameworks
+    assert set(everything) == {label for label in spellings().values() if label != "numpy"}
