@@ -89,6 +89,10 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
             python="3.11",
             requirements={"cpu": "requirements.txt", "gpu": "requirements-gpu.txt"},
             aliases=("tensorflow",),
+            modes={
+                "eager": Mode("TensorFlow 2 (eager)"),
+                "xla": Mode("TensorFlow 2 (XLA)"),
+            },
         ),
         FrameworkEntry(
             name="torch",
@@ -98,6 +102,12 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
             # The index's build carries CUDA and runs without a GPU, so one file serves both devices.
             requirements={"cpu": "requirements.txt", "gpu": "requirements.txt"},
             aliases=("pytorch",),
+            modes={
+                "compile": Mode(
+                    "PyTorch (torch.compile)",
+                    compile_cache={"TORCHINDUCTOR_CACHE_DIR": "{folder}", "TRITON_CACHE_DIR": "{folder}/triton"},
+                ),
+            },
         ),
         FrameworkEntry(
             name="theano",

@@ -1,4 +1,8 @@
-"""TensorFlow: plain TensorFlow operations, one compiled tf.function that loops over an epoch's batches by itself."""
+"""TensorFlow: plain TensorFlow operations, one compiled tf.function that loops over an epoch's batches by itself.
+
+Mode ``eager``: the same step, run operation by operation in a Python loop. Mode ``xla``: the same loop in TensorFlow's
+graph calls a step, and a forward pass, that XLA compiled for each size of batch.
+"""
 
 import gc
 import os
@@ -8,8 +12,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
 
-from .worker import Unsupported, Worker, decayed, layer_weights, reorder_gates
+from .worker import Unsupported, Worker, batch_sizes, checked_mode, decayed, layer_weights, reorder_gates
 
+MODES = (None, "eager", "xla")
 GATE_ORDER = "igfo"  # BlockLSTM's own
 FUNCTIONS = {
     "tanh": tf.tanh,
@@ -50,6 +55,24 @@ def lstm(item, variables, x, random):
     options = {"seq_len_max": tf.constant(steps, tf.int64), "forget_bias": 0.0, "cell_clip": -1.0}  # no clipping
     h = tf.raw_ops.BlockLSTM(x=tf.transpose(x, [1, 0, 2]), w=w, b=b, **start, **peepholes, **options).h
     return h[-1] if item.layer.output == "last" else tf.transpose(h, [1, 0, 2])
+
+
+def composed_lstm(item, variables, x, random):
+    """The same for XLA, which has no kernel for BlockLSTM; the input's projection is outside of the loop."""
+    steps, units = item.input_shape[0], item.layer.units
+    projected = add_bias(tf.matmul(tf.transpose(x, [1, 0, 2]), variables["kernel"]), variables)
+    recurrent = tf.convert_to_tensor(variables["recurrent_kernel"])
+
+    def step(t, h, c, outputs):
+        i, g, f, o = tf.split(projected[t] + tf.matmul(h, recurrent), 4, axis=1)  # GATE_ORDER
+        c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+        h = tf.sigmoid(o) * tf.tanh(c)
+        return t + 1, h, c, outputs.write(t, h)
+
+    zero = tf.zeros_like(projected[0, :, :units])
+    start = 0, zero, zero, tf.TensorArray(tf.float32, steps, element_shape=[None, units])
+    _, h, _, outputs = tf.while_loop(lambda t, *_: t < steps, step, start, maximum_iterations=steps)
+    return h if item.layer.output == "last" else tf.transpose(outputs.stack(), [1, 0, 2])
 
 
 def mean_loss(loss, outputs, targets):
@@ -118,8 +141,11 @@ class TfWorker(Worker):
         "sgd": "weight decay: added to the gradient before the native update",
         "adam": "weight decay as for sgd; epsilon_form 'corrected': ResourceApplyAdam, epsilon * sqrt(1 - beta_2^t)",
     }
+    composed_in_mode = {"xla": {"lstm": "tf.while_loop over the steps, the input's projection outside of it"}}
     train: Any = None  # what the last build compiled
     score: Any = None
+    run_step: Any = None
+    run_forward: Any = None
 
     def versions(self):
         built = tf.sysconfig.get_build_info()
@@ -141,9 +167,12 @@ class TfWorker(Worker):
     def build(self, job, weights):
         if job.precision != "float32":
             raise Unsupported("the tf worker computes in float32 only")
+        self.mode = checked_mode(job, MODES)
+        self.composed = dict(TfWorker.composed, **self.composed_in_mode.get(self.mode or "", {}))
+        self.builders = dict(self.layers, lstm=composed_lstm if self.mode == "xla" else lstm)
         self.variables: Dict[str, Any] = {}
         self.slots: Dict[str, Any] = {}
-        self.train = self.score = None
+        self.train = self.score = self.run_step = self.run_forward = None
         gc.collect()  # an earlier build's graphs refer to themselves, and so keep its variables
         self.recipe = job.recipe
         self.model = job.model.layers
@@ -155,6 +184,13 @@ class TfWorker(Worker):
         self.done = tf.Variable(0)
         self.random = tf.random.Generator.from_seed(job.seed)
 
+        self.run_step, self.run_forward = self.step, self.predict_batch
+        if self.mode != "eager":
+            self.compile(job)
+
+    def compile(self, job):
+        if self.mode == "xla":
+            self.run_step, self.run_forward = (tf.function(f, jit_compile=True) for f in (self.step, self.run_forward))
         (source,) = job.inputs
         classes = self.recipe.loss.kind == "categorical_cross_entropy"
         x = tf.TensorSpec([None, *source.shape], tf.int64 if source.dtype == "int32" else tf.float32)
@@ -162,10 +198,24 @@ class TfWorker(Worker):
         rates = tf.TensorSpec([None], tf.float64)
         self.train = tf.function(self.epoch).get_concrete_function(x, targets, rates)
         self.score = tf.function(self.outputs).get_concrete_function(x)
-        with tf.device(self.device):  # a run on no rows: TensorFlow compiles what it traced at its first run
-            rows = tf.zeros([0, *source.shape], x.dtype)
-            self.train(rows, tf.zeros([0] if classes else [0, 1], targets.dtype), tf.zeros([0], tf.float64))
-            self.score(rows)
+        # TensorFlow compiles what it traced at its first run, which no rows are enough for; XLA each size of batch.
+        sizes = batch_sizes(job) if self.mode == "xla" else ([], [])
+        state = [
+            *self.variables.values(),
+            *(slot for slots in self.slots.values() for slot in slots),
+            self.done,
+            self.random.state,
+        ]
+        kept = [tf.identity(variable) for variable in state]
+        with tf.device(self.device):
+            for size in [0, *sizes[0]]:
+                shape = [size] if classes else [size, *self.model[-1].output_shape]
+                rows = tf.zeros([size, *source.shape], x.dtype)
+                self.train(rows, tf.zeros(shape, targets.dtype), tf.zeros([min(size, 1)], tf.float64))
+            for size in [0, *sizes[1]]:
+                self.score(tf.zeros([size, *source.shape], x.dtype))
+        for variable, value in zip(state, kept):
+            variable.assign(value)
 
     def stage(self, inputs, targets):
         (x,) = inputs.values()
@@ -175,8 +225,11 @@ class TfWorker(Worker):
     @tf.autograph.experimental.do_not_convert  # the layers hold no loops or conditions of the graph
     def forward(self, x, random):
         for item in self.model:
-            x = self.layers[item.layer.kind](item, layer_weights(self.variables, item.name), x, random)
+            x = self.builders[item.layer.kind](item, layer_weights(self.variables, item.name), x, random)
         return x
+
+    def predict_batch(self, x):
+        return self.forward(x, None)
 
     def step(self, x, targets, numbers):
         """Train on one batch and return its loss."""
@@ -199,7 +252,7 @@ class TfWorker(Worker):
         for step in tf.range(tf.size(rates)):
             start, end = step * self.recipe.batch_size, (step + 1) * self.recipe.batch_size
             batch = x[start:end]
-            loss = self.step(batch, targets[start:end], tf.unstack(numbers[step]))
+            loss = self.run_step(batch, targets[start:end], tf.unstack(numbers[step]))
             total += tf.cast(loss, tf.float64) * tf.cast(tf.shape(batch)[0], tf.float64)
         return total / tf.cast(tf.shape(x)[0], tf.float64)
 
@@ -209,13 +262,31 @@ class TfWorker(Worker):
         shape = [None, *self.model[-1].output_shape]
         parts = tf.TensorArray(tf.float32, count, element_shape=shape, infer_shape=False)
         for i in tf.range(count):
-            parts = parts.write(i, self.forward(x[i * size : (i + 1) * size], None))
+            parts = parts.write(i, self.run_forward(x[i * size : (i + 1) * size]))
         return parts.concat()
 
     def train_epoch(self, handle, rates):
+        if self.mode == "eager":
+            return self.train_eagerly(handle, rates)
         return float(self.train(*handle, tf.constant(rates)))
 
+    def train_eagerly(self, handle, rates):
+        x, targets = handle
+        numbers = step_numbers(self.recipe.optimiser, tf.constant(rates), self.done).numpy().tolist()
+        self.done.assign_add(len(rates))
+        total = tf.constant(0.0, tf.float64)
+        size = self.recipe.batch_size
+        for step, own in enumerate(numbers):
+            batch = x[step * size : (step + 1) * size]
+            loss = self.step(batch, targets[step * size : (step + 1) * size], own)
+            total += tf.cast(loss, tf.float64) * len(batch)
+        return float(total) / len(x)
+
     def predict(self, handle):
+        if self.mode == "eager":
+            size = self.recipe.evaluation_batch_size
+            batches = [handle[0][start : start + size] for start in range(0, len(handle[0]), size)]
+            return tf.concat([self.predict_batch(batch) for batch in batches], axis=0).numpy()
         return self.score(handle[0]).numpy()
 
     def parameters(self):

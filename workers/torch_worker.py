@@ -1,4 +1,7 @@
-"""PyTorch: native modules and optimisers in a plain eager loop over rows that lie on the device."""
+"""PyTorch: native modules and optimisers in a plain eager loop over rows that lie on the device.
+
+Mode ``compile``: the same loop over ``torch.compile(model)``, compiled for each size of batch.
+"""
 
 import re
 
@@ -6,8 +9,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from .worker import Unsupported, Worker, decayed, layer_weights, reorder_gates, same_padding
+from .worker import (
+    Unsupported,
+    Worker,
+    batch_sizes,
+    checked_mode,
+    decayed,
+    layer_weights,
+    reorder_gates,
+    same_padding,
+)
 
+MODES = (None, "compile")
 GATE_ORDER = "ifgo"  # PyTorch's own
 FUNCTIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid, "linear": nn.Identity}
 
@@ -144,6 +157,9 @@ class TorchWorker(Worker):
         "sgd": "velocity 'step': optim.SGD, its momentum buffers rescaled when the rate changes",
         "adam": "epsilon_form 'uncorrected': optim.Adam, its epsilon set anew in each step",
     }
+    composed_in_mode = {
+        "compile": {"lstm": "one bias: as without a mode; torch.compile leaves nn.LSTM to eager PyTorch"},
+    }
 
     def versions(self):
         found = {"torch": torch.__version__, "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
@@ -163,6 +179,8 @@ class TorchWorker(Worker):
         self.device = torch.device("cuda" if device == "gpu" else "cpu")
 
     def build(self, job, weights):
+        mode = checked_mode(job, MODES)
+        self.composed = dict(TorchWorker.composed, **self.composed_in_mode.get(mode or "", {}))
         self.recipe = job.recipe
         self.dtype = getattr(torch, job.precision)
         modules, self.tensors = [], {}
@@ -176,7 +194,29 @@ class TorchWorker(Worker):
         self.model = nn.Sequential(*modules)
         self.optimiser = make_optimiser(self.recipe, self.tensors)
         self.steps = 0
+        self.forward = self.compiled(job) if mode == "compile" else self.model
         torch.manual_seed(job.seed)  # after the modules' initialisers have drawn from the stream
+
+    def compiled(self, job):
+        """Return the model, compiled forward and backward for every size of batch that the job has."""
+        import torch._inductor.config
+
+        torch._dynamo.reset()  # an earlier build's models count as recompilations of this one
+        torch._dynamo.config.fail_on_recompile_limit_hit = True  # rather than go on in eager PyTorch
+        torch._inductor.config.compile_threads = 1  # in this process: its CPUs and its limit of processes hold
+        forward = torch.compile(self.model, dynamic=False)
+        (source,) = job.inputs
+        shape = [source.shape[2], *source.shape[:2]] if len(source.shape) == 3 else source.shape
+        dtype = torch.int64 if source.dtype == "int32" else self.dtype
+        train, predict = batch_sizes(job)
+        for size in train:
+            forward(torch.zeros([size, *shape], dtype=dtype, device=self.device)).sum().backward()
+        self.optimiser.zero_grad()
+        self.model.eval()
+        with torch.no_grad():
+            for size in predict:
+                forward(torch.zeros([size, *shape], dtype=dtype, device=self.device))
+        return forward
 
     def stage(self, inputs, targets):
         (x,) = inputs.values()
@@ -201,7 +241,7 @@ class TorchWorker(Worker):
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         for batch, wanted, rate in zip(x, targets, rates.tolist()):
             self.optimiser.zero_grad()
-            loss = compute_loss(self.recipe.loss, self.model(batch), wanted)
+            loss = compute_loss(self.recipe.loss, self.forward(batch), wanted)
             loss.backward()
             if self.recipe.clip_norm is not None:
                 clip([parameter.grad for parameter, *_ in self.tensors.values()], self.recipe.clip_norm)
@@ -213,7 +253,7 @@ class TorchWorker(Worker):
     def predict(self, handle):
         self.model.eval()
         with torch.no_grad():
-            outputs = [self.model(batch) for batch in handle[0].split(self.recipe.evaluation_batch_size)]
+            outputs = [self.forward(batch) for batch in handle[0].split(self.recipe.evaluation_batch_size)]
         return torch.cat(outputs).cpu().numpy()
 
     def parameters(self):

@@ -4,7 +4,7 @@ The harness calls the methods in the order in which they stand here and holds th
 translates a job into its framework and nothing else: no timing, batching order, scoring or file is its own.
 """
 
-from typing import Any, Callable, ClassVar, Dict, List, Set
+from typing import Any, Callable, ClassVar, Dict, List, Optional, Set
 
 import numpy as np
 
@@ -30,8 +30,9 @@ class Worker:
     staging: ClassVar[Literal["resident", "streamed"]] = "resident"
     """``resident``: ``stage`` puts all rows where training reads them; ``streamed``: batches move in the epoch."""
 
-    composed: ClassVar[Dict[str, str]] = {}
-    """Forms that this worker composes from its framework's operations: kind (or ``clip_norm``) -> in words."""
+    composed: Dict[str, str] = {}
+    """Forms that this worker composes from its framework's operations: kind (or ``clip_norm``) -> in words.
+    ``build`` may set it anew, for the job's mode."""
 
     declared_differences: ClassVar[Dict[str, str]] = {}
     """Where the framework rightly differs from the reference: kind -> in words, for every report."""
@@ -87,6 +88,31 @@ class Worker:
 def missing_kinds(worker: Worker, job: Job) -> List[str]:
     """Return the layer kinds of the job that the worker has no builder for."""
     return sorted({item.layer.kind for item in job.model.layers} - set(worker.layers))
+
+
+def checked_mode(job: Job, modes: "tuple[Optional[str], ...]") -> Optional[str]:
+    """Return the job's mode. Raises Unsupported where it is none of the worker's."""
+    name, mode = job.framework.name, job.framework.mode
+    if mode not in modes:
+        known = " and ".join(known for known in modes if known)
+        raise Unsupported("the {} worker has no mode {}; it has {}".format(name, mode, known))
+    return mode
+
+
+def batch_sizes(job: Job) -> "tuple[List[int], List[int]]":
+    """Return the numbers of rows that batches have in the job's training, and in its predictions.
+
+    A gate's job brings batches of its own sizes, and is not timed: what they need may be compiled when they come.
+    """
+    if job.kind == "parity":
+        return [], []
+
+    def sizes(rows: int, most: int) -> "set[int]":
+        return {min(rows, most), rows % most} - {0}
+
+    train = sizes(job.dataset.train_rows, job.recipe.batch_size)
+    predict = sizes(job.dataset.test_rows, job.recipe.evaluation_batch_size) | {1}  # one row: latency
+    return sorted(train, reverse=True), sorted(predict, reverse=True)
 
 
 def notes_for(job: Job, notes: Dict[str, str]) -> List[str]:
