@@ -1,6 +1,6 @@
 """Runs many gate cases in one process of a framework's own environment (Theano compiles for seconds per process).
 
-usage: python in_environment.py FRAMEWORK FOLDER    with FOLDER/cases.json: [{name, record, job, change}]
+usage: python in_environment.py NAME[:MODE] FOLDER    with FOLDER/cases.json: [{name, record, job, change}]
 Writes FOLDER/verdicts.json: {case: verdict}. Must run on every Python that a worker runs on.
 """
 
@@ -11,6 +11,8 @@ import sys
 import traceback
 
 FRAMEWORK, FOLDER = sys.argv[1:]
+
+os.environ["BENCH_MODE"] = FRAMEWORK.partition(":")[2]
 
 from workers import threads  # noqa: E402
 
@@ -91,7 +93,7 @@ CHANGES = {f.__name__: f for f in (second_bias, dropout_always, dropout_never, o
 def main():
     with open(os.path.join(FOLDER, "cases.json")) as file:
         cases = json.load(file)
-    module = importlib.import_module("workers.{}_worker".format(FRAMEWORK))
+    module = importlib.import_module("workers.{}_worker".format(FRAMEWORK.partition(":")[0]))
     verdicts = {}
     opened = module.WORKER()
     opened.open_device("cpu", 2)

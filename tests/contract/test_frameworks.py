@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orchestrator.catalogue import FRAMEWORKS, ROOT
+from orchestrator.catalogue import ROOT, find, spellings
+from orchestrator.engines import Prepared
 from orchestrator.engines.local import LocalEngine
 from tests.alterations import ADAM, BASES, BINARY, HEAD, SGD, SQUARED, alterations
 from tests.jobs import CATEGORICAL, FLAT, IMAGE, STEPS, make_job, make_weights
@@ -78,7 +79,7 @@ SAMPLE = {
 }  # fmt: skip
 CHEAP = {"mlp", "lstm"}  # Theano compiles each for seconds, so it alters two bases only
 DEFECTS = {"second_bias": "lstm", "dropout_always": "cnn", "dropout_never": "cnn", "own_weights": "mlp"}
-CONTESTANTS = [name for name in FRAMEWORKS if name != "numpy"]
+CONTESTANTS = [label for label in dict.fromkeys(spellings().values()) if label != "numpy"]
 
 
 @functools.cache
@@ -88,19 +89,26 @@ def record(case: str) -> dict[str, np.ndarray]:
 
 def run_cases(framework: str, cases: list[dict[str, Any]], folder: Path, cache: Path) -> dict[str, Any]:
     """Run the cases in one process of the framework's environment; return {name: verdict, or what crashed}."""
-    entry = FRAMEWORKS[framework]
+    entry = find(framework)
+    in_mode = {"name": entry.name, "version": entry.version, "mode": entry.mode}
+    cases = [case | {"job": case["job"] | {"framework": in_mode, "kind": "parity"}} for case in cases]
     prepared = LocalEngine(cache).prepare(entry, "cpu", print)
     for name in {case["record"] for case in cases}:
         np.savez(folder / f"{name}.npz", **record(name))  # type: ignore[arg-type]
     (folder / "cases.json").write_text(json.dumps(cases))
-    compiled = cache / "compiled" / f"tests-{prepared.key}"
-    compiled.mkdir(parents=True, exist_ok=True)
-    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(Path.home()), "PYTHONPATH": str(ROOT)}
-    environment |= {name: value.format(folder=compiled) for name, value in entry.compile_cache.items()}
+    environment = environment_of(prepared, cache)
     script = Path(__file__).with_name("in_environment.py")
     subprocess.run([prepared.target, script, framework, folder], env=environment, check=True, timeout=1500)
     verdicts: dict[str, Any] = json.loads((folder / "verdicts.json").read_text())
     return verdicts
+
+
+def environment_of(prepared: Prepared, cache: Path) -> dict[str, str]:
+    """Return the environment variables of a test's process, with a compile cache that the tests share."""
+    compiled = cache / "compiled" / f"tests-{prepared.key}"
+    compiled.mkdir(parents=True, exist_ok=True)
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(Path.home()), "PYTHONPATH": str(ROOT)}
+    return environment | {name: value.format(folder=compiled) for name, value in prepared.entry.compile_cache.items()}
 
 
 def case(name: str, base: str, job: Job, change: str | None = None) -> dict[str, Any]:

@@ -1,0 +1,51 @@
+"""What a mode compiles in ``build`` leaves no trace in the training that follows."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrator.catalogue import find, spellings
+from orchestrator.engines.local import LocalEngine
+from tests.alterations import BASES
+from tests.contract.test_frameworks import environment_of
+from tests.jobs import make_batch, make_weights
+from workers.spec import Dataset, Framework
+
+MODES = [label for label in dict.fromkeys(spellings().values()) if ":" in label]
+
+
+@pytest.mark.parametrize("base", ["cnn", "lstm"])
+@pytest.mark.parametrize("label", MODES)
+def test_a_build_that_compiles_leaves_weights_optimiser_and_dropout_as_they_were(
+    label: str, base: str, tmp_path: Path, cache: Path
+) -> None:
+    """Two epochs with dropout and Adam end in the same parameters, to the last bit, as after a build that ran nothing;
+    the sizes of batches are whole, short and one."""
+    entry = find(label)
+    job = BASES[base]
+    job = job.model_copy(
+        update={
+            "framework": Framework(name=entry.name, version="0", mode=entry.mode),
+            "dataset": Dataset(name="none", checksum="none", train_rows=37, test_rows=21),
+            "recipe": job.recipe.model_copy(update={"evaluation_batch_size": 16}),
+        }
+    )
+    x, y = make_batch(job, 37)
+    weights = make_weights(job)
+    (tmp_path / "job.json").write_text(json.dumps(job.model_dump(mode="json")))
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    np.savez(tmp_path / "weights.npz", **{name.replace("/", "|"): value for name, value in weights.items()})  # type: ignore[arg-type]
+    prepared = LocalEngine(cache).prepare(entry, "cpu", print)
+    script = Path(__file__).with_name("built.py")
+    environment = environment_of(prepared, cache)
+    subprocess.run([prepared.target, script, label, tmp_path], env=environment, check=True, timeout=600)
+    with np.load(tmp_path / "parameters.npz") as archive:
+        found = dict(archive)
+    for name, value in weights.items():
+        for how in ("compiled", "lazy"):
+            assert np.array_equal(found[f"{how}/start/{name}"], value)
+        assert not np.array_equal(found[f"compiled/end/{name}"], value)
+        assert np.array_equal(found[f"compiled/end/{name}"], found[f"lazy/end/{name}"]), name
