@@ -203,13 +203,14 @@ def _warm_up(run: Run, prepared: Prepared, job: Job) -> None:
     marker = _compile_cache(run, prepared) / f".warm-{job.workload}-{_shape_of(job)}"
     if marker.exists():
         return
-    rows = job.recipe.batch_size + 1  # one whole batch and one short one
+    rows = {
+        "train_rows": _same_sizes(job.dataset.train_rows, job.recipe.batch_size),
+        "test_rows": _same_sizes(job.dataset.test_rows, job.recipe.evaluation_batch_size),
+    }
     small = job.model_copy(
         update={
             "id": f"{job.id}-warm",
-            "dataset": job.dataset.model_copy(
-                update={"train_rows": min(rows, job.dataset.train_rows), "test_rows": min(2, job.dataset.test_rows)}
-            ),
+            "dataset": job.dataset.model_copy(update=rows),
             "recipe": job.recipe.model_copy(update={"epochs": 1}),
         }
     )
@@ -223,9 +224,15 @@ def _warm_up(run: Run, prepared: Prepared, job: Job) -> None:
         marker.touch()
 
 
+def _same_sizes(rows: int, batch: int) -> int:
+    """Return the fewest rows that give the same sizes of batches: a compiler may make code for each of them."""
+    return min(rows, batch + rows % batch)
+
+
 def _shape_of(job: Job) -> str:
-    """Return a hash of what decides a job's compiled code: its layers and its recipe."""
-    text = "".join(pretty_json(part) for part in (*job.model.layers, job.recipe))
+    """Return a hash of what decides a job's compiled code: its layers, its recipe, its last batches' sizes and mode."""
+    rows = job.dataset.train_rows % job.recipe.batch_size, job.dataset.test_rows % job.recipe.evaluation_batch_size
+    text = f"{job.framework.label} {rows}" + "".join(pretty_json(part) for part in (*job.model.layers, job.recipe))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
