@@ -212,6 +212,7 @@ def _warm_up(run: Run, prepared: Prepared, job: Job) -> None:
             "id": f"{job.id}-warm",
             "dataset": job.dataset.model_copy(update=rows),
             "recipe": job.recipe.model_copy(update={"epochs": 1}),
+            "carried_epochs": 0,
         }
     )
     folder = run.store.write_job(small)
