@@ -175,7 +175,7 @@ def _train(run: Run, job: Job, gate: Result) -> Result:
     verdict = gate.parity or Verdict(passed=False, reason=f"the gate's job is {gate.status}: {gate.reason}")
     job = job.model_copy(update={"parity": verdict})
     prepared = run.prepared[job.framework.label]
-    result = run.store.read_result(job.id)
+    result = run.store.read_result(job)
     if result is not None and result.status in DONE and _same_environment(result, prepared, run.engine):
         if result.parity != verdict:  # the gate failed then and passes now, or the other way round
             result.parity = verdict

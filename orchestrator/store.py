@@ -126,18 +126,20 @@ class RunStore:
     def write_result(self, result: Result) -> None:
         write_text(self.job_folder(result.job_id) / "result.json", pretty_json(result))
 
-    def read_result(self, job_id: str) -> Result | None:
-        """Return the job's result, or None where there is none yet. Raises StoreError for one that is not valid."""
-        path = self.job_folder(job_id) / "result.json"
-        return read_document(Result, path) if path.exists() else None
+    def read_result(self, job: Job) -> Result | None:
+        """Return the job's result, or None where there is none yet. Raises StoreError for one that cannot be its."""
+        path = self.job_folder(job.id) / "result.json"
+        if not path.exists():
+            return None
+        result = read_document(Result, path)
+        check_belongs(job, result, path)
+        return result
 
     def jobs(self) -> Iterator[tuple[Job, Result | None]]:
         """Yield each job of the run with its result, if it has one. Raises StoreError for one that is not valid."""
         for path in sorted(self.folder.glob("jobs/*/job.json")):
-            job, result = read_document(Job, path), self.read_result(path.parent.name)
-            if result is not None:
-                check_belongs(job, result, path.with_name("result.json"))
-            yield job, result
+            job = read_document(Job, path)
+            yield job, self.read_result(job)
 
     def add_data(self, source: Path, checksum: str) -> None:
         """Put a dataset's arrays among the inputs: hard links where the cache is on the same disk, else copies."""

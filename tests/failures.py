@@ -63,7 +63,8 @@ def check_failures(engine: Engine, folder: Path, cache: Path, monkeypatch: pytes
         assert result.reason
         assert result.log_tail is not None
         assert f"about to go wrong: {name}" in result.log_tail
-        assert store.read_result(result.job_id) == result
+        (job,) = [job for job in plan.train if job.id == result.job_id]
+        assert store.read_result(job) == result
     assert "broken on purpose" in str(measured["faulty", "raises"].reason)
     assert "10 seconds" in str(measured["faulty", "hangs"].reason)
     assert "faulty_worker.py" in str(measured["faulty", "hangs"].log_tail), "the log shows where the job hung"

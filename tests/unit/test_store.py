@@ -120,8 +120,8 @@ def test_jobs_are_read_back_in_the_order_of_their_ids_with_the_results_there_are
     store.add_job(other)
     store.write_result(RESULT)
     assert list(store.jobs()) == [(other, None), (JOB, RESULT)]
-    assert store.read_result(JOB.id) == RESULT
-    assert store.read_result(other.id) is None
+    assert store.read_result(JOB) == RESULT
+    assert store.read_result(other) is None
     assert everything(store.folder) == [
         "jobs/cnn-tf-r0/job.json",
         "jobs/mlp-tf-r0/job.json",
@@ -182,7 +182,7 @@ def test_replacing_a_job_keeps_its_result(store: RunStore) -> None:
 def test_an_altered_result_is_refused_by_name(store: RunStore, text: str, complaint: str) -> None:
     path = store.write_job(JOB) / "result.json"
     path.write_text(text)
-    for read in (lambda: store.read_result(JOB.id), lambda: list(store.jobs())):
+    for read in (lambda: store.read_result(JOB), lambda: list(store.jobs())):
         with pytest.raises(StoreError) as caught:
             read()
         assert str(caught.value).startswith(f"{path} {complaint}")
