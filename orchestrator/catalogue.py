@@ -36,7 +36,6 @@ class FrameworkEntry:
     requirements: Mapping[str, str]
     no_gpu: str | None = None
     aliases: tuple[str, ...] = ()
-    extra_modules: tuple[str, ...] = ()
     compile_cache: Mapping[str, str] = field(default_factory=dict)
     modes: Mapping[str, Mode] = field(default_factory=dict)
     mode: str | None = None
@@ -80,7 +79,6 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
             python="3.11",
             requirements={"cpu": "requirements.txt"},
             no_gpu="NumPy computes on the CPU only",
-            extra_modules=("reference.py",),
         ),
         FrameworkEntry(
             name="tf",

@@ -15,7 +15,7 @@ import os
 import signal
 import time
 
-from .numpy_worker import NumpyWorker
+from .faulty_numpy import NumpyWorker
 
 
 class FaultyWorker(NumpyWorker):
@@ -67,6 +67,7 @@ def install(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a copy of the project with the faulty framework in ``root`` the one that plans, builds and runs."""
     shutil.copytree(catalogue.WORKERS_DIR, root / "workers", ignore=shutil.ignore_patterns("__pycache__"))
     (root / "workers" / "faulty_worker.py").write_text(WORKER)
+    shutil.copy(root / "workers" / "numpy_worker.py", root / "workers" / "faulty_numpy.py")  # a module of its own
     shutil.copytree(catalogue.DOCKER_DIR, root / "docker")
     shutil.copytree(root / "docker" / "numpy", root / "docker" / "faulty")
     dockerfile = root / "docker" / "faulty" / "Dockerfile"
@@ -90,6 +91,5 @@ def install(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             package="numpy",
             python="3.11",
             requirements={"cpu": "requirements.txt"},
-            extra_modules=("numpy_worker.py",),
         )
         monkeypatch.setitem(catalogue.FRAMEWORKS, name, entry)

@@ -76,7 +76,7 @@ def write_text(path: Path, text: str) -> None:
 def run_parity(job: Job, folder: Path, result: Result) -> None:
     """Hold the worker to the reference, or, where the job names none, make the reference."""
     if job.reference_sha256 is None:
-        from .reference import make_reference  # only the NumPy worker's image has it
+        from .numpy_reference import make_reference  # only the NumPy worker's image has it
 
         record = make_reference(job, load_weights(job, folder))
         np.savez(str(folder / "reference.npz"), **record)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The parity gate: does a worker compute what the float64 reference (``reference.py``) computes?
+"""The parity gate: does a worker compute what the float64 reference (``numpy_reference.py``) computes?
 
 Three passes on 16 seeded rows a step, dropout at zero: ``gradient`` (plain SGD, rate 1, one step), ``recipe`` (the
 job's own, three steps) and ``stressed`` (epsilon 1e-3, weight decay 0.1, clipping active, the rate halved for the

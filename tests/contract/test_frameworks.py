@@ -14,8 +14,8 @@ from orchestrator.engines import Prepared
 from orchestrator.engines.local import LocalEngine
 from tests.alterations import ADAM, BASES, BINARY, HEAD, SGD, SQUARED, alterations
 from tests.jobs import CATEGORICAL, FLAT, IMAGE, STEPS, make_job, make_weights
+from workers.numpy_reference import make_reference
 from workers.numpy_worker import NumpyWorker
-from workers.reference import make_reference
 from workers.spec import Job, Verdict
 
 SMALL = [{"kind": "dense", "units": 8}, {"kind": "activation", "function": "tanh"}, HEAD]

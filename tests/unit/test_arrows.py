@@ -1,4 +1,4 @@
-"""Imports point one way, and the two sides share nothing but the spec (docs/architecture.md has the picture)."""
+"""Imports point one way; the two sides share the spec and the recipe (docs/architecture.md has the picture)."""
 
 import ast
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ LAYERS = [
     {"errors"},
 ]
 HEIGHT = {name: -place for place, names in enumerate(LAYERS) for name in names}
-SPEC = {"spec", "compat"}
+SHARED = {"spec", "compat", "recipe"}
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -49,7 +49,7 @@ def backward_arrows(path: Path) -> list[str]:
     bad = []
     for module in imports(path):
         side, *rest = module.split(".")
-        if side == "workers" and rest[0] not in SPEC:
+        if side == "workers" and rest[0] not in SHARED:
             bad.append(module)
         if side == "orchestrator" and rest[0] != own(path) and HEIGHT[rest[0]] > HEIGHT[own(path)]:
             bad.append(module)
@@ -64,7 +64,7 @@ FILES = sorted(
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_the_orchestrator_imports_downwards_and_only_the_spec_of_workers(path: Path) -> None:
+def test_the_orchestrator_imports_downwards_and_only_what_is_shared_of_workers(path: Path) -> None:
     assert own(path) in HEIGHT, f"{path.name} has no place among the layers of this test"
     assert backward_arrows(path) == []
 

@@ -3,6 +3,8 @@
 import ast
 import re
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,21 @@ import pytest
 
 from orchestrator import catalogue, recipe
 from orchestrator.catalogue import DOCKER_DIR, FRAMEWORKS, ROOT, WORKERS_DIR, FrameworkEntry, find
-from orchestrator.recipe import SHARED_MODULES, recipe_files, recipe_hash
+from orchestrator.recipe import recipe_files, recipe_hash
+from workers.recipe import bake, framework_of
 
 ENTRIES = list(FRAMEWORKS.values())
 REQUIREMENTS = sorted({(entry.name, file) for entry in ENTRIES for file in entry.requirements.values()})
+SHARED_MODULES = sorted(path.name for path in WORKERS_DIR.glob("*.py") if not framework_of(path.name, ROOT))
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)")
 
 
 def each_entry(test: Any) -> Any:
     return pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)(test)
+
+
+def worker_modules(entry: FrameworkEntry) -> set[str]:
+    return {path.name for path in recipe_files(entry) if path.parts[0] == "workers"}
 
 
 def pins(path: Path) -> dict[str, str]:
@@ -36,7 +44,6 @@ def test_every_file_of_a_framework_is_there(entry: FrameworkEntry) -> None:
     folder = DOCKER_DIR / entry.name
     wanted = [
         WORKERS_DIR / f"{entry.name}_worker.py",
-        *(WORKERS_DIR / name for name in entry.extra_modules),
         folder / "Dockerfile",
         *(folder / name for name in entry.requirements.values()),
         *((folder / name).with_suffix(".in") for name in entry.requirements.values()),
@@ -51,9 +58,13 @@ def test_every_docker_folder_and_every_worker_has_its_entry() -> None:
 
 
 def test_every_module_of_the_workers_is_shared_or_exactly_one_frameworks_own() -> None:
+    recipes = {
+        entry.name: {path.name for path in recipe_files(entry) if path.parts[0] == "workers"} for entry in ENTRIES
+    }
+    assert set(SHARED_MODULES) == set.intersection(*recipes.values())
     owned = Counter(SHARED_MODULES)
-    for entry in ENTRIES:
-        owned.update([f"{entry.name}_worker.py", *entry.extra_modules])
+    for modules in recipes.values():
+        owned.update(modules - set(SHARED_MODULES))
     assert owned == Counter(path.name for path in WORKERS_DIR.glob("*.py"))
 
 
@@ -76,7 +87,7 @@ def test_the_image_has_the_entrys_python(entry: FrameworkEntry) -> None:
 def test_the_image_holds_its_own_packages_first_and_the_workers_last(entry: FrameworkEntry) -> None:
     """A change to a worker then rebuilds no package layer."""
     text = (DOCKER_DIR / entry.name / "Dockerfile").read_text(encoding="utf-8")
-    assert f"COPY docker/{entry.name}/requirements*.txt /bench/" in text
+    assert f"COPY docker/{entry.name}/requirements*.txt /bench/docker/{entry.name}/" in text
     assert "--require-hashes" in text
     assert text.index("pip install") < text.index("COPY workers") < text.index("LABEL bakeoff.recipe_hash")
 
@@ -150,8 +161,6 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("docker", "workers"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(recipe, "ROOT", tmp_path)
-    monkeypatch.setattr(recipe, "DOCKER_DIR", tmp_path / "docker")
-    monkeypatch.setattr(recipe, "WORKERS_DIR", tmp_path / "workers")
     return tmp_path
 
 
@@ -170,8 +179,7 @@ def changed_by(path: Path, before: dict[tuple[str, str], str]) -> set[str]:
 def test_a_recipes_hash_does_not_depend_on_where_the_project_lies(copy: Path) -> None:
     there = hashes()
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("ROOT", ROOT), ("DOCKER_DIR", DOCKER_DIR), ("WORKERS_DIR", WORKERS_DIR)):
-            patch.setattr(recipe, name, value)
+        patch.setattr(recipe, "ROOT", ROOT)
         assert hashes() == there
 
 
@@ -192,7 +200,7 @@ def test_editing_a_docker_folder_changes_its_own_recipe_alone(copy: Path, name: 
 
 
 def test_the_reference_belongs_to_numpy(copy: Path) -> None:
-    assert changed_by(copy / "workers" / "reference.py", hashes()) == {"numpy"}
+    assert changed_by(copy / "workers" / "numpy_reference.py", hashes()) == {"numpy"}
 
 
 def test_a_new_file_in_a_docker_folder_is_part_of_its_recipe(copy: Path) -> None:
@@ -214,3 +222,58 @@ def test_a_recipe_holds_no_other_frameworks_files() -> None:
     assert "docker/torch/Dockerfile" in names
     others = "|".join(name for name in FRAMEWORKS if name != "torch")
     assert [name for name in names if re.search(rf"docker/({others})/|workers/({others})_", name)] == []
+
+
+# ---------------------------------------------------------------------------- what an image bakes
+
+
+@each_entry
+def test_an_image_of_the_whole_project_keeps_the_recipe_alone_and_finds_its_hash(
+    copy: Path, entry: FrameworkEntry
+) -> None:
+    """What ``docker compose build`` copies holds every worker; what the engine sends holds the recipe alone."""
+    file = entry.requirements["cpu"]
+    expected = recipe_hash(entry, "cpu")
+    shared = copy / "workers" / "spec.py"
+    shared.chmod(0o600)
+    for _ in range(2):  # the second time as the engine builds: there are no other workers
+        assert bake(entry.name, file, copy) == expected
+        assert (copy / "recipe_hash").read_text().strip() == expected
+        assert {path.name for path in (copy / "workers").glob("*.py")} == worker_modules(entry)
+    assert shared.stat().st_mode & 0o777 == 0o644
+
+
+def run_recipe(copy: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "workers.recipe", *arguments]
+    return subprocess.run(command, cwd=copy, capture_output=True, text=True)
+
+
+def test_a_build_with_other_files_than_it_was_made_for_fails(copy: Path) -> None:
+    expected = recipe_hash(FRAMEWORKS["numpy"], "cpu")
+    assert run_recipe(copy, "numpy", "requirements.txt", expected).returncode == 0
+    path = copy / "workers" / "spec.py"
+    path.write_text(path.read_text() + "# another\n")
+    run = run_recipe(copy, "numpy", "requirements.txt", expected)
+    assert run.returncode == 1
+    assert f"not to {expected}" in run.stderr
+
+
+def test_the_project_itself_is_never_pruned(copy: Path) -> None:
+    (copy / "orchestrator").mkdir()
+    run = run_recipe(copy, "numpy", "requirements.txt")
+    assert (run.returncode, (copy / "workers" / "tf_worker.py").exists()) == (2, True)
+    assert "is the project, not an image" in run.stderr
+
+
+def test_a_module_belongs_to_the_framework_with_the_longest_name(tmp_path: Path) -> None:
+    (tmp_path / "workers").mkdir()
+    for name in ("torch", "torch_xla", "torch7"):
+        (tmp_path / "workers" / f"{name}_worker.py").touch()
+    owners = {
+        "torch_worker.py": "torch",
+        "torch_xla_worker.py": "torch_xla",
+        "torch7_lua.py": "torch7",
+        "torchlike.py": "",
+        "worker.py": "",
+    }
+    assert {module: framework_of(module, tmp_path) for module in owners} == owners

@@ -9,8 +9,8 @@ import pytest
 from tests.alterations import BASES, Alteration, all_fields, alterations
 from tests.jobs import make_weights
 from workers import numpy_worker, parity
+from workers.numpy_reference import make_reference
 from workers.numpy_worker import NumpyWorker
-from workers.reference import make_reference
 from workers.spec import Job, Verdict
 
 ALTERATIONS = list(alterations())
