@@ -221,7 +221,11 @@ class TorchWorker(Worker):
     def stage(self, inputs, targets):
         (x,) = inputs.values()
         dtypes = [self.dtype if a.dtype.kind == "f" else torch.int64 for a in (x, targets)]  # tokens, classes: int64
-        return [torch.tensor(a, dtype=dtype, device=self.device).contiguous() for a, dtype in zip((x, targets), dtypes)]
+        return [self.tensor(a, dtype) for a, dtype in zip((x, targets), dtypes)]
+
+    def tensor(self, array, dtype):
+        """Return a copy with PyTorch's own strides, even where a size of 1 leaves them open: they are compiled in."""
+        return torch.empty(array.shape, dtype=dtype, device=self.device).copy_(torch.from_numpy(array))
 
     def prepare_step(self, rate):
         """Give the optimiser this step's rate, and what the spec's forms need beside it."""
