@@ -13,7 +13,7 @@ from workers.spec import Job, Record, Result, ValidationError
 class RunInfo(Record):
     """How a run was asked for; ``request`` in full, so that ``--run`` alone goes on with it.
 
-    ``altered``: in words, where the run is not the suite as it is written.
+    ``command`` is the first one, ``continued`` are those with ``--run`` since that asked for more of it. ``altered``: in words, where the run is not the suite as it is written.
     """
 
     schema_version: Literal[2] = 2
@@ -27,6 +27,7 @@ class RunInfo(Record):
     altered: list[str] = []
     request: Request
     command: list[str]
+    continued: list[list[str]] = []
     started: Text
     host: dict[str, str | int | None] = {}
 

@@ -236,6 +236,7 @@ def _continued(before: RunInfo, now: RunInfo) -> RunInfo:
             "frameworks": frameworks,
             "repeats": changes["repeats"],
             "threads": sorted({*before.threads, *now.threads}),
+            "continued": [*before.continued, now.command],
             "request": before.request.model_copy(update=changes),
         }
     )

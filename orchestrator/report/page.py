@@ -1,5 +1,6 @@
 """A run as one Markdown page: who wins, beside the study that it repeats, and where each number comes from."""
 
+import shlex
 from collections.abc import Sequence
 
 from orchestrator.report import study, tables
@@ -39,7 +40,8 @@ def as_page(store: RunStore, summary: Summary, pairs: Sequence[Pair], command: s
 def _origin(suite: Suite, summary: Summary, command: str) -> str:
     lines = [f"The study: {suite.source}."] if suite.source else []
     run = summary.run
-    lines.append(f"Measured by `{' '.join(run.command)}` (started {run.started}); this page is made by `{command}`.")
+    commands = " and ".join(f"`{shlex.join(words)}`" for words in (run.command, *run.continued))
+    lines.append(f"Measured by {commands} (started {run.started}); this page is made by `{command}`.")
     return "\n\n".join([*lines, tables.caption(summary)])
 
 

@@ -1,0 +1,222 @@
+"""What Bakeoff itself costs, in one run: around a job, before a command, and inside an epoch. Prints Markdown.
+
+usage: python benchmarks/overhead.py [--frameworks all-modes] [--repeats 5] [--data-dir DIR] [--output docs/overhead.md]
+
+Each figure is a ratio of two things measured in turn, with the interval of orchestrator/stats.py:
+a null job by the docker engine over a bare `docker run` of the same image and command; `bench --help` over
+`python -c pass`; and, in the same environment, the harness's steady epoch over that of the script in plain/.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import typer
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from orchestrator import datasets, session, stats
+from orchestrator.catalogue import find
+from orchestrator.engines import Engine, Prepared
+from orchestrator.engines.docker import RUN_DIR, DockerEngine
+from orchestrator.orchestrate import orchestrate
+from orchestrator.plan import identified, make_plan
+from orchestrator.progress import RunProgress
+from orchestrator.report.tables import number, table
+from orchestrator.request import Request
+from orchestrator.store import RunStore, cache_dir
+from workers.spec import Job, Result
+from workers.threads import VARIABLES
+
+HERE = Path(__file__).resolve().parent
+PAIRS = 15  # of the quick commands
+GOALS = {"null": 1.2, "help_seconds": 0.3, "epoch": 1.02}
+
+
+def seconds(action: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def alternate(one: Callable[[], object], other: Callable[[], object]) -> tuple[list[float], list[float]]:
+    """Return the seconds of both, taken in turn, after one uncounted call of each."""
+    one(), other()
+    pairs = [(seconds(one), seconds(other)) for _ in range(PAIRS)]
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def words(value: stats.Estimate) -> str:
+    return (
+        f"{value.median:.3f} [{value.low:.3f}, {value.high:.3f}]" if value.low and value.high else f"{value.median:.3f}"
+    )
+
+
+def quiet(*command: str | Path) -> None:
+    subprocess.run([str(word) for word in command], check=True, capture_output=True)
+
+
+# ---------------------------------------------------------------------------- around a job
+
+
+def null_job(job: Job) -> str:
+    """Return the line on a null job, or why there is none."""
+    engine = DockerEngine()
+    reason = engine.why_not()
+    if reason:
+        return f"Not measured: a null job is compared with a bare `docker run`, and {reason}."
+    prepared = engine.prepare(find("numpy"), "cpu", print)
+    with tempfile.TemporaryDirectory() as name:
+        store = RunStore(Path(name))
+        store.inputs.mkdir()
+
+        def orchestrated() -> None:
+            folder = store.write_job(job)
+            result = engine.run(prepared, job, folder, None)
+            store.write_result(result)
+            assert result.status == "ok", result.reason
+
+        command = ("python", "-m", "workers", f"{RUN_DIR}/jobs/{job.id}")
+
+        def bare() -> None:
+            store.write_job(job)
+            user = f"{os.getuid()}:{os.getgid()}"
+            quiet("docker", "run", "--rm", "--user", user, "--volume", f"{name}:{RUN_DIR}", prepared.target, *command)
+
+        ours, theirs = alternate(orchestrated, bare)
+    value = stats.ratio(ours, theirs)
+    return (
+        f"A null job by the docker engine takes {median(ours):.2f} s, a bare `docker run` of the same image and command "
+        f"{median(theirs):.2f} s: ratio {words(value)} over {PAIRS} pairs (goal: at most {GOALS['null']})."
+    )
+
+
+# ---------------------------------------------------------------------------- before a command
+
+
+def help_text() -> str:
+    """Return the lines on `bench --help` and on what it imports."""
+    ours = [sys.executable, "-c", "from orchestrator.cli import main; main()", "--help"]
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+
+    def shown() -> None:
+        subprocess.run(ours, env=environment, check=True, capture_output=True)
+
+    helps, passes = alternate(shown, lambda: quiet(sys.executable, "-c", "pass"))
+    value = stats.ratio(helps, passes)
+    imported = subprocess.run(
+        [sys.executable, "-X", "importtime", *ours[1:]], env=environment, check=True, capture_output=True, text=True
+    )
+    by_package: dict[str, int] = {}
+    for microseconds, module in re.findall(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)", imported.stderr):
+        package = module.split(".")[0]
+        by_package[package] = by_package.get(package, 0) + int(microseconds)
+    most = sorted(by_package.items(), key=lambda item: -item[1])[:4]
+    shares = ", ".join(f"`{package}` {microseconds / 1000:.0f} ms" for package, microseconds in most)
+    return (
+        f"`bench --help` takes {median(helps):.2f} s (goal: under {GOALS['help_seconds']} s), `python -c pass` "
+        f"{median(passes):.3f} s: ratio {words(value)} over {PAIRS} pairs. Most of it is importing: {shares}."
+    )
+
+
+# ---------------------------------------------------------------------------- inside an epoch
+
+
+def plain_command(engine: Engine, prepared: Prepared, job: Job, data: Path) -> list[str]:
+    """Return how the plain script of a job's framework is run, in the job's environment and on its CPUs."""
+    entry, cpus = prepared.entry, ",".join(map(str, job.limits.cpu_set))
+    script = [f"{entry.name}_plain.py", str(data), job.workload, str(job.recipe.epochs)]
+    script += ["--threads", str(job.threads), "--seed", str(job.seed)]
+    script += ["--mode", entry.mode] if entry.mode else []
+    variables = {name: str(job.threads) for name in VARIABLES}
+    if engine.name == "docker":
+        settings = [
+            word for name, value in {**variables, "HOME": "/tmp"}.items() for word in ("--env", f"{name}={value}")
+        ]
+        mounts = ["--volume", f"{HERE / 'plain'}:/plain:ro", "--volume", f"{data}:/data:ro"]
+        script[0], script[1] = f"/plain/{script[0]}", "/data"
+        closed = ["--network", "none", "--cpuset-cpus", cpus]
+        return ["docker", "run", "--rm", *closed, *settings, *mounts, prepared.target, "python", *script]
+    script[0] = str(HERE / "plain" / script[0])
+    settings = [f"{name}={value}" for name, value in variables.items()]
+    return ["env", *settings, "taskset", "--cpu-list", cpus, prepared.target, *script]
+
+
+def plain_seconds(command: list[str]) -> list[float]:
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{run.stderr[-3000:]}")
+    found: list[float] = json.loads(run.stdout.strip().splitlines()[-1])["epoch_seconds"]
+    return found
+
+
+def measured(request: Request, data_dir: Path | None, engine: Engine) -> Iterator[tuple[Job, Result, list[float]]]:
+    """Run the harness's jobs, each followed by its plain script; yield both."""
+    plan = make_plan(request, sorted(os.sched_getaffinity(0)))
+    data = datasets.prepare("mnist", cache_dir(), data_dir, progress=True)
+    jobs = {job.id: job for job in plan.train}
+    with tempfile.TemporaryDirectory() as name, RunProgress(session.Console(stderr=True)) as progress:
+        for result in orchestrate(plan, engine, RunStore(Path(name)), cache_dir(), data_dir, progress):
+            job = jobs.get(result.job_id)
+            if job is None:
+                continue
+            if result.status != "ok":
+                raise SystemExit(f"{job.id} is {result.status}: {result.reason}")
+            prepared = engine.prepare(find(job.framework.label), "cpu", progress.say)
+            yield job, result, plain_seconds(plain_command(engine, prepared, job, data))
+
+
+def epochs_table(request: Request, data_dir: Path | None, engine: Engine) -> str:
+    """Return the table of steady epochs: the median of all epochs but the first, of either side, paired by round."""
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for job, result, plain in measured(request, data_dir, engine):
+        pair = median(epoch.train_seconds for epoch in result.epochs[1:]), median(plain[1:])
+        found.setdefault((job.workload, job.framework.label), []).append(pair)
+    rows = []
+    for (workload, label), pairs in sorted(found.items()):
+        value = stats.estimate([ours / theirs for ours, theirs in pairs])
+        reached = value.median <= GOALS["epoch"] or (value.low is not None and value.low <= GOALS["epoch"])
+        ours, theirs = (number(median(side)) for side in zip(*pairs, strict=True))
+        rows.append([workload, label, ours, theirs, words(value), "yes" if reached else "no"])
+    headers = ("workload", "framework", "harness: epoch s", "plain: epoch s", "ratio [95%]", "within 1.02")
+    return table(rows, headers)
+
+
+def main(
+    frameworks: Annotated[str, typer.Option(help="Whose epochs to measure, as for bench orchestrate.")] = "all-modes",
+    repeats: Annotated[int, typer.Option(help="Pairs of a job and a plain script.")] = 5,
+    threads: Annotated[int, typer.Option(help="CPU threads of either side.")] = 1,
+    engine_name: Annotated[str, typer.Option("--engine", help="auto, docker or local.")] = "auto",
+    data_dir: Annotated[Path | None, typer.Option(help="Where MNIST's files are. [$BENCH_DATA_DIR]")] = None,
+    output: Annotated[Path | None, typer.Option(help="A file to write the page to as well.")] = None,
+) -> None:
+    """Measure what Bakeoff costs."""
+    request = Request(frameworks=frameworks, suite=str(HERE / "overhead.yaml"), repeats=repeats, threads=[threads])
+    engine, why = session.choose_engine(engine_name)
+    template = make_plan(request, sorted(os.sched_getaffinity(0))).train[0]
+    parts = [
+        "# What Bakeoff costs",
+        f"Printed by `make bench-overhead` on {os.cpu_count()} CPUs, engine {engine.name} ({why}), {threads} thread.",
+        null_job(identified(template, "numpy", "null")),
+        help_text(),
+        "The harness's steady epoch over that of a plain script in the same environment, with the same arrays, batches "
+        "and threads ([benchmarks/plain](../benchmarks/plain), the fastest loop that the framework's documentation "
+        f"shows); medians over {repeats} pairs. The goal is a ratio of at most {GOALS['epoch']}.",
+        epochs_table(request, datasets.find_data_dir(data_dir), engine),
+    ]
+    page = "\n\n".join(parts) + "\n"
+    sys.stdout.write(page)
+    if output is not None:
+        output.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)
