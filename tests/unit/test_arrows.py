@@ -22,7 +22,7 @@ LAYERS = [
     {"errors"},
 ]
 HEIGHT = {name: -place for place, names in enumerate(LAYERS) for name in names}
-SHARED = {"spec", "compat", "recipe"}
+SHARED = {"spec", "compat", "recipe", "turns"}
 
 
 def imports(path: Path) -> Iterator[str]:
