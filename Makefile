@@ -2,10 +2,10 @@
 PYTHON ?= $(firstword $(foreach v,3.13 3.12 3.11,$(if $(shell python$(v) -c "print(1)" 2>/dev/null),python$(v))) python3)
 BENCH = .venv/bin/bench
 
-.PHONY: help quick test lint clean lock
+.PHONY: help quick test lint clean lock bench-overhead
 
 help: ## Show this list.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 quick: .venv/.ready ## Compare TensorFlow, PyTorch and Theano on three small models (docker if it answers, else local).
 	$(BENCH) orchestrate --frameworks tf,torch,theano --suite quick
@@ -18,6 +18,9 @@ lint: .venv/.ready ## Run ruff and mypy, as the tests do.
 
 lock: .venv/.ready ## Pin again what pyproject.toml and docker/*/requirements*.in ask for.
 	sh docker/lock.sh
+
+bench-overhead: .venv/.ready ## Measure what Bakeoff itself costs (an hour; OPTIONS="--frameworks torch" for less).
+	.venv/bin/python benchmarks/overhead.py $(OPTIONS)
 
 clean: ## Remove .venv and what tools left behind.
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Annotated
 
+import numpy as np
 import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -28,7 +29,7 @@ from orchestrator.catalogue import find
 from orchestrator.engines import Engine, Prepared
 from orchestrator.engines.docker import RUN_DIR, DockerEngine
 from orchestrator.orchestrate import orchestrate
-from orchestrator.plan import identified, make_plan
+from orchestrator.plan import Plan, identified, make_plan
 from orchestrator.progress import RunProgress
 from orchestrator.report.tables import number, table
 from orchestrator.request import Request
@@ -94,8 +95,8 @@ def null_job(job: Job) -> str:
         ours, theirs = alternate(orchestrated, bare)
     value = stats.ratio(ours, theirs)
     return (
-        f"A null job by the docker engine takes {median(ours):.2f} s, a bare `docker run` of the same image and command "
-        f"{median(theirs):.2f} s: ratio {words(value)} over {PAIRS} pairs (goal: at most {GOALS['null']})."
+        f"A null job by the docker engine takes {median(ours):.2f} s, a bare `docker run` of the same image and "
+        f"command {median(theirs):.2f} s: ratio {words(value)} over {PAIRS} pairs (goal: at most {GOALS['null']})."
     )
 
 
@@ -159,10 +160,20 @@ def plain_seconds(command: list[str]) -> list[float]:
 
 
 def measured(request: Request, data_dir: Path | None, engine: Engine) -> Iterator[tuple[Job, Result, list[float]]]:
-    """Run the harness's jobs, each followed by its plain script; yield both."""
+    """Run the harness's jobs, each followed by its plain script on the same rows; yield both."""
     plan = make_plan(request, sorted(os.sched_getaffinity(0)))
-    data = datasets.prepare("mnist", cache_dir(), data_dir, progress=True)
     jobs = {job.id: job for job in plan.train}
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        source = datasets.prepare("mnist", cache_dir(), data_dir, progress=True)
+        for array in ("train_x", "train_y"):
+            np.save(data / f"{array}.npy", np.load(source / f"{array}.npy")[: plan.train[0].dataset.train_rows])
+        yield from _measured(plan, jobs, data, data_dir, engine)
+
+
+def _measured(
+    plan: Plan, jobs: dict[str, Job], data: Path, data_dir: Path | None, engine: Engine
+) -> Iterator[tuple[Job, Result, list[float]]]:
     with tempfile.TemporaryDirectory() as name, RunProgress(session.Console(stderr=True)) as progress:
         for result in orchestrate(plan, engine, RunStore(Path(name)), cache_dir(), data_dir, progress):
             job = jobs.get(result.job_id)
@@ -194,12 +205,19 @@ def main(
     frameworks: Annotated[str, typer.Option(help="Whose epochs to measure, as for bench orchestrate.")] = "all-modes",
     repeats: Annotated[int, typer.Option(help="Pairs of a job and a plain script.")] = 5,
     threads: Annotated[int, typer.Option(help="CPU threads of either side.")] = 1,
+    limit_rows: Annotated[int | None, typer.Option(help="Train on at most so many rows, for a quick look.")] = None,
     engine_name: Annotated[str, typer.Option("--engine", help="auto, docker or local.")] = "auto",
     data_dir: Annotated[Path | None, typer.Option(help="Where MNIST's files are. [$BENCH_DATA_DIR]")] = None,
     output: Annotated[Path | None, typer.Option(help="A file to write the page to as well.")] = None,
 ) -> None:
     """Measure what Bakeoff costs."""
-    request = Request(frameworks=frameworks, suite=str(HERE / "overhead.yaml"), repeats=repeats, threads=[threads])
+    request = Request(
+        frameworks=frameworks,
+        suite=str(HERE / "overhead.yaml"),
+        repeats=repeats,
+        threads=[threads],
+        limit_rows=limit_rows,
+    )
     engine, why = session.choose_engine(engine_name)
     template = make_plan(request, sorted(os.sched_getaffinity(0))).train[0]
     parts = [

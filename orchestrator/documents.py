@@ -13,7 +13,8 @@ from workers.spec import Job, Record, Result, ValidationError
 class RunInfo(Record):
     """How a run was asked for; ``request`` in full, so that ``--run`` alone goes on with it.
 
-    ``command`` is the first one, ``continued`` are those with ``--run`` since that asked for more of it. ``altered``: in words, where the run is not the suite as it is written.
+    ``command`` is the first one, ``continued`` are those that went on with it. ``altered``: in words, where the run
+    is not the suite as it is written.
     """
 
     schema_version: Literal[2] = 2

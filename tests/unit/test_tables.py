@@ -8,7 +8,17 @@ import pytest
 from rich.console import Console
 
 from orchestrator.cells import Estimate
-from orchestrator.report.tables import HEADERS, TEXT_FORMATS, as_csv, as_latex, as_markdown, as_rich, number, rows
+from orchestrator.report.tables import (
+    HEADERS,
+    TEXT_FORMATS,
+    as_csv,
+    as_latex,
+    as_markdown,
+    as_rich,
+    number,
+    overall_lines,
+    rows,
+)
 from orchestrator.summary import Summary
 from tests.unit.made_runs import TIMES, altered, made_run, summary_of, with_failed_gate
 
@@ -91,7 +101,7 @@ def test_device_and_threads_stand_in_the_rows_where_a_run_has_several() -> None:
     other = [(job.model_copy(update={"threads": 1}), result) for job, result in pairs if job.kind == "train"]
     assert {row[0] for row in rows(summary_of(pairs))} == {"mlp", "cnn"}
     assert {row[0] for row in rows(summary_of([*pairs, *other]))} == {
-        f"{workload} (cpu, {threads} threads)" for workload in ("mlp", "cnn") for threads in (1, 2)
+        f"{workload} (cpu, {threads})" for workload in ("mlp", "cnn") for threads in ("1 thread", "2 threads")
     }
 
 
@@ -115,8 +125,43 @@ def test_markdown() -> None:
     assert as_markdown(troubled()) == f"{CAPTION}\n{expected}"
 
 
-def test_markdown_without_problems_ends_with_the_table() -> None:
-    assert as_markdown(summary_of(made_run())).rstrip("\n").endswith("|")
+def test_markdown_without_problems_and_notes_ends_with_the_table() -> None:
+    steady = {("mlp", name): (1.0, 1.01, 1.02) for name in ("tf", "torch")}
+    assert as_markdown(summary_of(made_run(steady))).rstrip("\n").endswith("|")
+
+
+def test_several_readings_and_variants_are_told_apart() -> None:
+    readings = [(job.model_copy(update={"read_at_epochs": [1, 2]}), result) for job, result in made_run() if result]
+    paper = [
+        (job.model_copy(update={"variant": "paper", "differs": ["Adam in place of SGD"]}), result)
+        for job, result in readings
+        if job.framework.name == "tf"
+    ]
+    summary = summary_of([*readings, *paper])
+    names = {row[0] for row in rows(summary)}
+    assert {"mlp (epoch 1)", "mlp (epoch 2)", "mlp (epoch 1, paper)", "mlp (epoch 2, paper)"} <= names
+    words = {row[3] for row in rows(summary) if "paper" in row[0]}
+    assert words == {"as published, never ranked"}
+    assert "tf as published: Adam in place of SGD." in as_markdown(summary)
+
+
+def test_stale_and_mixed_rows_are_named_in_the_table() -> None:
+    summary = summary_of(made_run())
+    summary.cells[0].stale = True
+    summary.cells[1].mixed, summary.cells[1].comparable = True, False
+    assert rows(summary)[0][1] == "torch 2.13 (stale)"
+    assert rows(summary)[1][3] == "mixed environments"
+
+
+def test_the_means_over_workloads_stand_below_the_table() -> None:
+    (line,) = overall_lines(summary_of(made_run()))
+    assert line.startswith("Over 2 workloads (cpu, 2 threads), geometric means of the ratios: torch fastest; tf 1.4")
+    assert line.count(";") == 2
+
+
+def test_a_run_that_is_not_its_suite_says_so() -> None:
+    text = as_markdown(summary_of(made_run(), altered=["1 epochs", "at most 500 rows"]))
+    assert text.startswith("Suite quick with 1 epochs, at most 500 rows, 3 rounds")
 
 
 def test_markdown_has_a_row_for_each_cell_and_escapes_pipes() -> None:
@@ -141,22 +186,33 @@ def test_csv_has_a_line_for_each_cell_and_units_in_its_names() -> None:
     summary = troubled()
     lines = list(csv.DictReader(io.StringIO(as_csv(summary))))
     assert list(lines[0]) == [
+        "variant",
         "workload",
+        "epochs",
         "framework",
         "version",
         "device",
         "threads",
+        "train_rows",
+        "batch_size",
         "rounds",
         "rounds_ok",
         "parity",
         "comparable",
+        "stale",
+        "mixed",
         "fastest",
         "tie",
+        "predict_seconds",
         "predict_rows_per_second",
         "latency_seconds",
         "accuracy",
         "test_loss",
         "build_seconds",
+        "compile_cache",
+        "spread",
+        "first_epoch_factor",
+        "other_cpus_busy",
         "train_seconds_median",
         "train_seconds_low",
         "train_seconds_high",
@@ -178,7 +234,7 @@ def test_latex_is_a_booktabs_table_with_its_signs_escaped() -> None:
     summary = summary_of(made_run())
     summary.cells[0].workload = "a_b&c%"
     text = as_latex(summary)
-    assert text.startswith(f"% {CAPTION}\n\\begin{{tabular}}{{llrrrrr}}\n\\toprule\n")
+    assert text.startswith(f"% {CAPTION}\n\\begin{{tabular}}{{llrrrrrr}}\n\\toprule\n")
     assert text.endswith("\\bottomrule\n\\end{tabular}\n")
     assert "training s [95\\%]" in text
     assert "a\\_b\\&c\\%" in text
@@ -219,4 +275,4 @@ def test_the_terminal_shows_problems_and_notes_below_the_table() -> None:
     text = printed(summary_of(altered(made_run(), "mlp-tf-r0", status="failed", reason="[bold] no markup"), repeats=2))
     assert "failed: mlp-tf-r0: [bold] no markup" in text
     text = printed(summary_of(altered(made_run(), "mlp-tf-r0")))
-    assert "note: 1 of 18 jobs have no result yet." in text
+    assert "note: 1 of 18 jobs have no result yet; bench orchestrate --run goes on with them." in text
