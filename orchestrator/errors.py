@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 OK = 0
 JOB_FAILED = 1  # a job is not ok or unsupported, or a parity gate failed
+NOT_READY = 1  # `bench doctor` found a problem
 
 
 class BenchError(Exception):

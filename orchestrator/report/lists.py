@@ -1,0 +1,140 @@
+"""What ``bench frameworks``, ``bench suites`` and ``bench doctor`` print."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.capabilities import capabilities, layer_kinds
+from orchestrator.catalogue import FrameworkEntry
+from orchestrator.doctor import Finding
+from orchestrator.shapes import parameter_count
+from orchestrator.suite import Suite
+from orchestrator.workload import Workload, resolved_layers
+
+COLOURS = {"ok": "green", "warning": "yellow", "problem": "bold red"}
+CELLS = {"unsupported": "red", "composed": "yellow"}
+
+
+def frameworks(entries: Iterable[FrameworkEntry]) -> Table:
+    """Return a row for each framework, and one below it for each of its modes."""
+    table = _table("name", "also", "what", "version", "Python", "devices")
+    for entry in entries:
+        devices, also = ", ".join(entry.devices), ", ".join(entry.aliases)
+        _add(table, entry.name, also, entry.title, entry.version, entry.python, devices)
+        for mode in map(entry.in_mode, entry.modes):
+            _add(table, mode.label, "", mode.title, mode.version, mode.python, ", ".join(mode.devices))
+    return table
+
+
+def layers(entries: Sequence[FrameworkEntry]) -> Table:
+    """Return framework x layer kind: a row for each kind of the spec."""
+    table = _table("layer kind", *(entry.name for entry in entries))
+    found = [capabilities(entry.name) for entry in entries]
+    for kind in layer_kinds():
+        cells = [worker.of(kind) for worker in found]
+        table.add_row(kind, *(Text(cell, style=CELLS.get(cell, "")) for cell in cells))
+    return table
+
+
+def composed(entries: Sequence[FrameworkEntry]) -> list[str]:
+    """Return in words what the workers compose, the parts of recipes included."""
+    return [
+        f"{entry.name}: {kind}: {text}"
+        for entry in entries
+        for kind, text in sorted(capabilities(entry.name).composed.items())
+    ]
+
+
+def suites(found: Iterable[Suite]) -> Table:
+    table = _table("name", "title", "workloads", "repeats", "datasets", "variants")
+    for suite in found:
+        datasets = ", ".join(sorted({workload.dataset for workload in suite.workloads}))
+        counts = str(len(suite.workloads)), str(suite.repeats)
+        _add(table, suite.suite, suite.title, *counts, datasets, _variants(suite))
+    return table
+
+
+def suite_lines(suite: Suite) -> list[str]:
+    """Return a suite in lines: what it is, and each workload with its layers and its recipe in a line each."""
+    lines = [f"{suite.suite}: {suite.title}", f"{suite.repeats} repeats, variants: {_variants(suite)}"]
+    if suite.source:
+        lines.append(f"after {suite.source}")
+    if suite.paper:
+        lines.append(f"as the study had them, in variant paper: {', '.join(suite.paper)}")
+    for workload in suite.workloads:
+        count = parameter_count(resolved_layers(workload))
+        lines += [
+            "",
+            f"{workload.name}: {workload.dataset}, {count:,} parameters",
+            f"  layers: {', '.join(map(in_words, workload.layers))}",
+            f"  recipe: {recipe_in_words(workload)}",
+        ]
+    return lines
+
+
+def in_words(record: Any) -> str:
+    """Return a layer or an optimiser in a few words: its kind, what it must state, and what is not as by default."""
+    if record.kind == "activation":
+        return str(record.function)
+    words = []
+    for name, field in type(record).model_fields.items():
+        value = getattr(record, name)
+        if field.is_required():
+            words.append(_plain(value))
+        elif value != field.default:
+            words.append(f"{name}={_plain(value)}")
+    return " ".join(words)
+
+
+def recipe_in_words(workload: Workload) -> str:
+    recipe = workload.recipe
+    words = [in_words(recipe.optimiser), f"batch {recipe.batch_size}"]
+    words.append(f"{recipe.epochs} epochs" if recipe.epochs > 1 else "1 epoch")
+    if recipe.schedule.kind != "constant":
+        words.append(f"schedule {in_words(recipe.schedule)}")
+    if recipe.clip_norm is not None:
+        words.append(f"clip_norm {recipe.clip_norm:g}")
+    return ", ".join(words)
+
+
+def findings(found: Sequence[Finding]) -> list[Text]:
+    """Return a line for each finding, and below it what to do; never wrapped, so that commands can be copied whole."""
+    width = max(len(finding.subject) for finding in found)
+    lines = []
+    for finding in found:
+        state = f"{finding.state:<8}", COLOURS[finding.state]
+        lines.append(Text.assemble(state, f" {finding.subject:<{width}}  {finding.text}"))
+        if finding.advice:
+            lines.append(Text(f"{'':<8} {'':<{width}}  -> {finding.advice}"))
+    return lines
+
+
+def outcome(found: Sequence[Finding]) -> str:
+    """Return the last line: how many problems and warnings."""
+    problems, warnings = ([item.state for item in found].count(state) for state in ("problem", "warning"))
+    counts = f"{problems} problem{'s' * (problems != 1)}, {warnings} warning{'s' * (warnings != 1)}."
+    return counts if problems or warnings else "Nothing to complain of."
+
+
+def _variants(suite: Suite) -> str:
+    return "matched, paper" if suite.paper else "matched"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return "x".join(map(_plain, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _table(*headers: str) -> Table:
+    table = Table(header_style="bold")
+    for header in headers:
+        table.add_column(header)
+    return table
+
+
+def _add(table: Table, *cells: str) -> None:
+    """Add a row of texts as they are: square brackets are no markup."""
+    table.add_row(*map(Text, cells))
