@@ -8,12 +8,22 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from orchestrator import errors
+from orchestrator import completion, errors
+
+
+def examples(*lines: str) -> str:
+    """Return lines as the end of a help text; the first character keeps them from being wrapped."""
+    return "\b\n" + "\n".join(("Examples:", *(f"  {line}" for line in lines)))
+
 
 app = typer.Typer(
     help="Compare deep-learning frameworks so that the comparison can be believed.",
+    epilog=examples(
+        "bench doctor                               is this machine ready?",
+        "bench orchestrate --frameworks tf,torch    compare two on the suite quick",
+        "bench show runs/quick-20260101-120000      print that run's table again",
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -24,7 +34,14 @@ out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 
 err = Console(stderr=True)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "bench orchestrate --frameworks tf,torch,theano --suite quick",
+        "bench orchestrate --frameworks tf,torch --workloads mlp,lstm --threads 2",
+        "bench orchestrate --frameworks all --suite mine.yaml --memory 4GiB --timeout 600",
+        "bench orchestrate --run runs/quick-20260101-120000    go on with that run",
+    )
+)
 def orchestrate(
     frameworks: Annotated[
         str | None, typer.Option(help="Which to compare, with commas: tf,torch:compile; or all, or all-modes. [all]")
@@ -64,7 +81,15 @@ def orchestrate(
         bool, typer.Option("--again", help="With --run: measure the asked frameworks' rows anew.")
     ] = False,
 ) -> None:
-    """Train the same models in each framework and say who was how fast, how accurate, and how sure that is."""
+    """Run a suite in several frameworks and print a comparison.
+
+    Each framework trains the same models, from the same weights, on the same batches, in an environment of its own
+    that is made on first use. Before anything is timed, a gate holds each to a reference. The table says who was how
+    fast, how accurate, and how sure that is. Everything is kept in a folder below --output.
+
+    Ctrl-C stops the run, keeps what is done and says how to go on. In square brackets: what holds where an option is
+    left out.
+    """
     from orchestrator import session
 
     options = {
@@ -99,39 +124,137 @@ def orchestrate(
     raise typer.Exit(errors.JOB_FAILED if summary.failed else errors.OK)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "bench build tf torch",
+        "bench build all --engine local       prints each environment's interpreter",
+    )
+)
 def build(
-    frameworks: Annotated[list[str], typer.Argument(help="The frameworks to prepare, or all.")],
-    engine: Annotated[str, typer.Option(help="auto, docker or local.")] = "auto",
-    gpu: Annotated[bool, typer.Option("--gpu", help="The CUDA variants.")] = False,
+    frameworks: Annotated[
+        list[str], typer.Argument(help="The frameworks to prepare, as `bench frameworks` names them; or all.")
+    ],
+    engine: Annotated[
+        str, typer.Option(help="docker: images; local: virtual environments; auto: docker where it answers.")
+    ] = "auto",
+    gpu: Annotated[bool, typer.Option("--gpu", help="Prepare the variants for NVIDIA GPUs.")] = False,
 ) -> None:
-    """Build the images, or the local environments, without running anything."""
+    """Prepare images or environments, and run nothing.
+
+    A run prepares what it needs by itself; this does it beforehand, as where the network goes away later. What is
+    there already is kept, so that a second call takes no time.
+    """
     from orchestrator import session
 
     for line in session.build(",".join(frameworks), engine, gpu, out):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-@app.command()
-def frameworks() -> None:
-    """List the frameworks, their pinned versions and where they run."""
+@app.command(
+    epilog=examples(
+        "bench doctor",
+        "bench doctor --format json",
+    )
+)
+def doctor(
+    format: Annotated[str, typer.Option(help="table, or json for a program to read.")] = "table",
+) -> None:
+    """Say whether this machine is ready, and what to do if not.
+
+    Looks at Docker, GPU, disk, memory, CPU clock, load, interpreters and data, and changes nothing. A problem stops
+    runs; a warning spoils their times, or closes one way of several. Exits with 1 if there is a problem, else with 0.
+    """
+    import json
+    from dataclasses import asdict
+
+    from orchestrator.doctor import examine, has_problem
+    from orchestrator.explain import nearest
+    from orchestrator.machine import read_machine
+    from orchestrator.report import lists
+
+    if format not in completion.FORMATS["doctor"]:
+        raise errors.UsageError([f"Unknown format {format!r}. {nearest(format, completion.FORMATS['doctor'])}"])
+    found = examine(read_machine())
+    if format == "json":
+        sys.stdout.write(json.dumps({"findings": [asdict(item) for item in found]}, indent=1) + "\n")
+    else:
+        for line in lists.findings(found):
+            out.print(line, soft_wrap=True)
+        out.print(lists.outcome(found), highlight=False)
+    raise typer.Exit(errors.NOT_READY if has_problem(found) else errors.OK)
+
+
+@app.command(
+    epilog=examples(
+        "bench frameworks",
+        "bench frameworks --layers       which framework can build which layer",
+    )
+)
+def frameworks(
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Instead: which layer kinds each can build, and what it composes.")
+    ] = False,
+) -> None:
+    """List the frameworks: names, versions, devices, modes.
+
+    The names, those in the second column too, are what --frameworks takes. A mode, NAME:MODE, is another way to run
+    the same framework.
+    """
     from orchestrator.catalogue import FRAMEWORKS
+    from orchestrator.report import lists
 
-    table = Table(header_style="bold")
-    for header in ("name", "also", "what", "version", "Python", "devices"):
-        table.add_column(header)
-    for entry in FRAMEWORKS.values():
-        devices, also = ", ".join(entry.devices), ", ".join(entry.aliases)
-        table.add_row(entry.name, also, entry.title, entry.version, entry.python, devices)
-    out.print(table)
+    entries = list(FRAMEWORKS.values())
+    if not layers:
+        out.print(lists.frameworks(entries))
+        return
+    out.print(lists.layers(entries))
+    out.print("composed: in some of its forms, from the framework's own operations, namely:\n", highlight=False)
+    for line in lists.composed(entries):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "bench suites                    every built-in suite",
+        "bench suites quick              its workloads: layers, parameters, recipes",
+        "bench suites mine.yaml          the same of a file of your own; mistakes in it are named",
+    )
+)
+def suites(
+    suite: Annotated[str | None, typer.Argument(help="A built-in suite's name, or a YAML file of your own.")] = None,
+) -> None:
+    """List the built-in suites, or the workloads of one.
+
+    A suite is a list of workloads; a workload is a dataset, a model and a recipe.
+    """
+    from orchestrator.report import lists
+    from orchestrator.suite import builtin_suites, load_suite
+
+    if suite is None:
+        out.print(lists.suites(map(load_suite, builtin_suites())))
+        return
+    for line in lists.suite_lines(load_suite(suite)):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command(
+    epilog=examples(
+        "bench show runs/quick-20260101-120000",
+        "bench show runs/quick-20260101-120000 --format markdown > results.md",
+    )
+)
 def show(
-    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    run: Annotated[
+        Path,
+        typer.Argument(help="A run's folder, as `bench orchestrate` printed it, such as runs/quick-20260101-120000."),
+    ],
     format: Annotated[str, typer.Option(help="table, json, csv, markdown or latex.")] = "table",
 ) -> None:
-    """Print a run's results."""
+    """Print a run's results as a table, or for a program.
+
+    json is what `bench schema summary` describes; csv has a line per framework and workload; markdown and latex are
+    for pages and papers. A run that still goes on is shown as far as it is.
+    """
     from orchestrator.explain import nearest
     from orchestrator.recipe import current_recipes
     from orchestrator.report import tables
@@ -148,12 +271,19 @@ def show(
         sys.stdout.write(tables.TEXT_FORMATS[format](summary))
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "bench report runs/quick-20260101-120000 --output quick.md",
+    )
+)
 def report(
     run: Annotated[Path, typer.Argument(help="A run's folder.")],
     output: Annotated[Path | None, typer.Option(help="The file to write. Default: to the terminal.")] = None,
 ) -> None:
-    """Write a run as a Markdown page: who wins, beside the study that it repeats, and where the numbers come from."""
+    """Write a run as a Markdown page.
+
+    It says who wins, beside the figures of the study that the suite repeats, if any, and where the numbers come from.
+    """
     import shlex
 
     from orchestrator.recipe import current_recipes
@@ -172,11 +302,19 @@ def report(
         out.print(f"Written: {output}", highlight=False)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "bench schema suite              every field of a suite's file",
+        "bench schema summary            what `bench show RUN --format json` prints",
+    )
+)
 def schema(
     document: Annotated[str, typer.Argument(help="job, result, suite or summary.")],
 ) -> None:
-    """Print the JSON Schema of a document."""
+    """Print the JSON Schema of a job, result, suite or summary.
+
+    job and result are what lies in a run's folder, suite is what --suite reads, summary what `bench show` prints.
+    """
     import json
 
     from orchestrator.explain import nearest
@@ -190,11 +328,15 @@ def schema(
     sys.stdout.write(json.dumps(models[document].model_json_schema(), indent=1) + "\n")
 
 
+for command in app.registered_commands:
+    completion.attach(command.callback)
+
+
 def main() -> None:
     """Run the command; every error a user can see is printed here, without a traceback."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped run is stopped as by Ctrl-C
     try:
-        app()
+        app(prog_name="bench")
     except errors.BenchError as error:
         err.print(f"bench: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)

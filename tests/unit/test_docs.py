@@ -24,10 +24,12 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+BENCH = typer.main.get_command(app)
 OPTIONS = {
     name: {option for parameter in command.params for option in parameter.opts if option.startswith("--")} | {"--help"}
-    for name, command in typer.main.get_command(app).commands.items()  # type: ignore[attr-defined]
+    for name, command in BENCH.commands.items()  # type: ignore[attr-defined]
 }
+OWN_OPTIONS = {option for parameter in BENCH.params for option in parameter.opts} | {"--help"}  # of bench itself
 
 
 def fences(text: str, language: str) -> list[str]:
@@ -96,14 +98,14 @@ def wrong_commands(text: str) -> list[str]:
     """Return what the calls of ``bench`` on a page, and its flags alone in code, have that the command has not."""
     wrong = []
     for name, *words in commands(text):
-        if name == "--help":
+        if name in OWN_OPTIONS:
             continue
         if name not in OPTIONS:
             wrong.append(name)
             continue
         flags = [word.split("=")[0] for word in words if word.startswith("--")]
         wrong += [f"{name} {flag}" for flag in flags if flag not in OPTIONS[name]]
-    every = set().union(*OPTIONS.values())
+    every = OWN_OPTIONS.union(*OPTIONS.values())
     alone = re.findall(r"`(--[a-z-]+)[^`\n]*`", FENCE.sub("", text))
     return wrong + [flag for flag in alone if flag not in every]
 
@@ -128,6 +130,8 @@ def test_the_readme_shows_every_command_and_every_flag() -> None:
         ("the flag `--framework tf`", ["--framework"]),
         ("```sh\nbench orchestrate --suite quick \\\n    --round 3  # a comment\n```\n", ["orchestrate --round"]),
         ("```sh\n.venv/bin/bench rebuild all\n```\n", ["rebuild"]),
+        ("`bench --install-completion`", []),
+        ("`bench --uninstall-completion`", ["--uninstall-completion"]),
     ],
 )
 def test_a_planted_command_is_seen(text: str, wrong: list[str]) -> None:
@@ -141,7 +145,7 @@ def exit_codes(text: str) -> set[int]:
 
 def test_the_readme_lists_the_exit_codes() -> None:
     classes = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.BenchError)]
-    assert exit_codes(README) == {errors.OK, errors.JOB_FAILED} | {kind.exit_code for kind in classes}
+    assert exit_codes(README) == {errors.OK, errors.JOB_FAILED, errors.NOT_READY} | {kind.exit_code for kind in classes}
     assert exit_codes(README.replace("| 130 |", "| 13 |")) != exit_codes(README)
 
 
