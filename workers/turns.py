@@ -7,7 +7,7 @@ RUNS_FOLDER/.turns, each a JSON document that is written whole:
 
     orchestrator.present   held (by flock) while the orchestrator lives: its session; the services that it has found
     SERVICE.present        held while this container lives: its token, recipe hash and Python
-    SERVICE.order.json     one job: session, number, folder, environment, timeout_seconds
+    SERVICE.order.json     one job: session, number, folder, environment, timeout_seconds; taken away, it is stopped
     SERVICE.ended.json     how that job ended: session, number, code, timed_out, out_of_memory, error
     measuring.lock         held while a job runs: one measures at a time, whoever gives the orders
     finished.json          the session is over: exit code, summary, the services whose frameworks were compared
@@ -206,7 +206,7 @@ class Server:
         try:
             with (self.turns / "measuring.lock").open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                ended = run_job(folder, order["environment"], order["timeout_seconds"], self.root)
+                ended = run_job(folder, order, self.root, lambda: self._read("order.json") == order)
         except OSError as error:
             ended = {"code": 1, "error": str(error)}
         answer = dict(ended, session=order["session"], number=order["number"])
@@ -231,14 +231,14 @@ def waited(holds: Callable[[], bool], seconds: float) -> bool:
 # ---------------------------------------------------------------------------- a job
 
 
-def run_job(folder: Path, environment: Dict[str, str], timeout_seconds: float, root: Path) -> Facts:
-    """Run the job as a process of its own, nothing of which is left afterwards, and return how it ended."""
+def run_job(folder: Path, order: Facts, root: Path, wanted: Callable[[], bool]) -> Facts:
+    """Run the job, while it is wanted, as a process of its own, nothing of which is left; return how it ended."""
     kills = oom_kills()
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "workers", str(folder)],
             cwd=str(root),
-            env=dict(os.environ, **environment),
+            env=dict(os.environ, **order["environment"]),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -247,12 +247,23 @@ def run_job(folder: Path, environment: Dict[str, str], timeout_seconds: float, r
         with _killed_at_the_end(process):
             with contextlib.suppress(OSError):  # if memory runs out, the job goes, not the one that reports it
                 Path("/proc/{}/oom_score_adj".format(process.pid)).write_text("1000")
-            try:
-                code, timed_out = process.wait(timeout_seconds + GRACE_SECONDS), False
-            except subprocess.TimeoutExpired:
-                code, timed_out = -signal.SIGKILL, True
+            timed_out = not _ended(process, order["timeout_seconds"] + GRACE_SECONDS, wanted)
+        code = process.returncode
     out_of_memory = oom_kills() > kills
     return {"code": code if code >= 0 else 128 - code, "timed_out": timed_out, "out_of_memory": out_of_memory}
+
+
+def _ended(process: Any, seconds: float, wanted: Callable[[], bool]) -> bool:
+    """Wait until the process ends or is no longer wanted; False: its time was over first."""
+    deadline = time.monotonic() + seconds
+    while wanted():
+        try:
+            process.wait(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+            return True
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= deadline:
+                return False
+    return True
 
 
 @contextlib.contextmanager

@@ -205,6 +205,18 @@ def test_sigterm_ends_it_at_once_and_its_job_too(session: Session) -> None:
     assert present(session.turns / "tf.present") == {}
 
 
+def test_a_job_whose_order_is_taken_away_is_stopped(session: Session) -> None:
+    session.open()
+    session.start("tf")
+    session.joined("tf")
+    folder = session.order("tf", "import os, time\n(folder / 'pid').write_text(str(os.getpid()))\ntime.sleep(300)")
+    pid = int(wait_for(lambda: (folder / "pid").exists() and (folder / "pid").read_text()))
+    (session.turns / "tf.order.json").unlink()
+    wait_for(lambda: gone(pid), 2)
+    session.order("tf", "print('next')")
+    assert session.ended("tf")["code"] == 0
+
+
 def test_an_order_for_a_container_before_this_one_is_not_run(session: Session) -> None:
     session.open()
     old = session.order("tf", "pass")
