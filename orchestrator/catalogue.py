@@ -108,6 +108,24 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
             },
         ),
         FrameworkEntry(
+            name="keras",
+            title="Keras 3 (on TensorFlow)",
+            package="keras",
+            python="3.11",
+            requirements={"cpu": "requirements.txt", "gpu": "requirements-gpu.txt"},
+            extra_modules=("keras_backend.py",),
+            modes={
+                "torch": Mode(
+                    title="Keras 3 on PyTorch",
+                    requirements={"cpu": "requirements-torch.txt", "gpu": "requirements-torch.txt"},
+                ),
+                "jax": Mode(
+                    title="Keras 3 on JAX",
+                    requirements={"cpu": "requirements-jax.txt", "gpu": "requirements-jax-gpu.txt"},
+                ),
+            },
+        ),
+        FrameworkEntry(
             name="theano",
             title="Theano-PyMC",
             package="theano-pymc",
