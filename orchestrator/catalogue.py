@@ -113,14 +113,13 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
             package="keras",
             python="3.11",
             requirements={"cpu": "requirements.txt", "gpu": "requirements-gpu.txt"},
-            extra_modules=("keras_backend.py",),
             modes={
                 "torch": Mode(
-                    title="Keras 3 on PyTorch",
+                    title="Keras 3 (on PyTorch)",
                     requirements={"cpu": "requirements-torch.txt", "gpu": "requirements-torch.txt"},
                 ),
                 "jax": Mode(
-                    title="Keras 3 on JAX",
+                    title="Keras 3 (on JAX)",
                     requirements={"cpu": "requirements-jax.txt", "gpu": "requirements-jax-gpu.txt"},
                 ),
             },

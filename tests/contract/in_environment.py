@@ -1,6 +1,6 @@
 """Runs many gate cases in one process of a framework's own environment (Theano compiles for seconds per process).
 
-usage: python in_environment.py NAME[:MODE] FOLDER    with FOLDER/cases.json: [{name, record, job, change}]
+usage: python in_environment.py LABEL FOLDER    with FOLDER/cases.json: [{name, record, job, change}]
 Writes FOLDER/verdicts.json: {case: verdict}. Must run on every Python that a worker runs on.
 """
 
@@ -10,9 +10,8 @@ import os
 import sys
 import traceback
 
-FRAMEWORK, FOLDER = sys.argv[1:]
-
-os.environ["BENCH_MODE"] = FRAMEWORK.partition(":")[2]
+LABEL, FOLDER = sys.argv[1:]
+FRAMEWORK, _, os.environ["BENCH_MODE"] = LABEL.partition(":")  # as the harness does, before the worker is imported
 
 from workers import threads  # noqa: E402
 
@@ -93,7 +92,7 @@ CHANGES = {f.__name__: f for f in (second_bias, dropout_always, dropout_never, o
 def main():
     with open(os.path.join(FOLDER, "cases.json")) as file:
         cases = json.load(file)
-    module = importlib.import_module("workers.{}_worker".format(FRAMEWORK.partition(":")[0]))
+    module = importlib.import_module("workers.{}_worker".format(FRAMEWORK))
     verdicts = {}
     opened = module.WORKER()
     opened.open_device("cpu", 2)
