@@ -110,19 +110,21 @@ LOSSES = {
 }
 
 
-def compute_loss(loss, outputs, targets):
+def loss_function(loss):
+    """Return the function of outputs and targets."""
     function = LOSSES[loss.kind]  # of itself the mean over rows and outputs
     if getattr(loss, "over_outputs", "mean") == "mean":
-        return function(outputs, targets)
-    return function(outputs, targets, reduction="sum") / len(outputs)
+        return function
+    return lambda outputs, targets: function(outputs, targets, reduction="sum") / len(outputs)
 
 
 def make_optimiser(recipe, tensors):
     """Return the native optimiser of {LAYER/TENSOR: (parameter, ...)}, decayed and undecayed ones in two groups."""
     o = recipe.optimiser
-    kernels = [parameter for name, (parameter, *_) in tensors.items() if decayed(o, name)]
-    others = [parameter for name, (parameter, *_) in tensors.items() if not decayed(o, name)]
+    kernels = [parameter for name, (parameter, *_) in tensors.items() if o.weight_decay == 0 or decayed(o, name)]
+    others = [parameter for name, (parameter, *_) in tensors.items() if o.weight_decay > 0 and not decayed(o, name)]
     groups = [{"params": kernels, "weight_decay": o.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    groups = [group for group in groups if group["params"]]  # each costs time in every step
     if o.kind == "adam":
         return torch.optim.Adam(groups, lr=o.learning_rate, betas=(o.beta_1, o.beta_2), eps=o.epsilon)
     return torch.optim.SGD(groups, lr=o.learning_rate, momentum=o.momentum, nesterov=o.nesterov and o.momentum > 0)
@@ -227,32 +229,42 @@ class TorchWorker(Worker):
         """Return a copy with PyTorch's own strides, even where a size of 1 leaves them open: they are compiled in."""
         return torch.empty(array.shape, dtype=dtype, device=self.device).copy_(torch.from_numpy(array))
 
-    def prepare_step(self, rate):
-        """Give the optimiser this step's rate, and what the spec's forms need beside it."""
+    def set_rate(self, rate):
         o, groups = self.recipe.optimiser, self.optimiser.param_groups
-        self.steps += 1
-        if o.kind == "sgd" and o.velocity == "step" and o.momentum > 0 and rate != groups[0]["lr"]:
+        if o.kind == "sgd" and o.velocity == "step" and o.momentum > 0:
             for state in self.optimiser.state.values():  # empty before the first step
                 state["momentum_buffer"].mul_(groups[0]["lr"] / rate)  # keeps velocity = -rate * buffer
         for group in groups:
             group["lr"] = rate
-            if o.kind == "adam" and o.epsilon_form == "uncorrected":
-                group["eps"] = o.epsilon / (1 - o.beta_2**self.steps) ** 0.5
+
+    def set_epsilon(self):
+        """Give Adam the epsilon with which this step has the uncorrected form."""
+        o = self.recipe.optimiser
+        self.steps += 1
+        for group in self.optimiser.param_groups:
+            group["eps"] = o.epsilon / (1 - o.beta_2**self.steps) ** 0.5
 
     def train_epoch(self, handle, rates):
         x, targets = (tensor.split(self.recipe.batch_size) for tensor in handle)
+        forward, optimiser, compute_loss = self.forward, self.optimiser, loss_function(self.recipe.loss)
+        limit, (group, *_) = self.recipe.clip_norm, optimiser.param_groups
+        uncorrected = getattr(self.recipe.optimiser, "epsilon_form", None) == "uncorrected"
+        losses = []
         self.model.train()
-        total = torch.zeros((), dtype=torch.float64, device=self.device)
         for batch, wanted, rate in zip(x, targets, rates.tolist()):
-            self.optimiser.zero_grad()
-            loss = compute_loss(self.recipe.loss, self.forward(batch), wanted)
+            loss = compute_loss(forward(batch), wanted)
             loss.backward()
-            if self.recipe.clip_norm is not None:
-                clip([parameter.grad for parameter, *_ in self.tensors.values()], self.recipe.clip_norm)
-            self.prepare_step(rate)
-            self.optimiser.step()
-            total.add_(loss.detach(), alpha=len(batch))
-        return total.item() / len(handle[0])
+            if limit is not None:
+                clip([parameter.grad for parameter, *_ in self.tensors.values()], limit)
+            if rate != group["lr"]:
+                self.set_rate(rate)
+            if uncorrected:
+                self.set_epsilon()
+            optimiser.step()
+            optimiser.zero_grad()
+            losses.append(loss.detach())
+        means = torch.stack(losses).double()
+        return (means[:-1].sum() * len(x[0]) + means[-1] * len(x[-1])).item() / len(handle[0])
 
     def predict(self, handle):
         self.model.eval()

@@ -1,0 +1,48 @@
+"""Plain Keras: a Sequential model, compile and fit; KERAS_BACKEND chooses what computes. Prints {"epoch_seconds"}."""
+
+import argparse
+import json
+import time
+
+import keras
+import numpy as np
+
+parser = argparse.ArgumentParser()
+parser.add_argument("data_folder", help="holds train_x.npy (uint8 images) and train_y.npy")
+parser.add_argument("workload", choices=["mlp", "cnn"])
+parser.add_argument("epochs", type=int)
+parser.add_argument("--threads", type=int, default=1)
+parser.add_argument("--seed", type=int, default=1)
+a = parser.parse_args()  # threads of JAX: NPROC
+
+if keras.config.backend() == "torch":
+    import torch
+
+    torch.set_num_threads(a.threads)
+if keras.config.backend() == "tensorflow":
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(a.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(a.threads)
+images = np.load(a.data_folder + "/train_x.npy").reshape(-1, 28, 28, 1).astype(np.float32) / np.float32(255)
+labels = np.load(a.data_folder + "/train_y.npy").astype(np.int32)
+layers = keras.layers
+conv = [
+    layers.Conv2D(8, 5, activation="relu"), layers.MaxPooling2D(2),
+    layers.Conv2D(16, 3, padding="same", activation="relu"), layers.MaxPooling2D(2),
+]  # fmt: skip
+dense = [layers.Dense(100, activation="tanh")] if a.workload == "mlp" else []
+model = keras.Sequential([*(conv if a.workload == "cnn" else []), layers.Flatten(), *dense, layers.Dense(10)])
+model.compile(
+    optimizer=keras.optimizers.SGD(0.01, momentum=0.9, nesterov=True),
+    loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+)
+
+epoch_seconds = []
+for epoch in range(a.epochs):
+    order = np.random.RandomState([a.seed, epoch]).permutation(len(images))
+    x, y = images[order], labels[order]
+    start = time.perf_counter()
+    model.fit(x, y, batch_size=128, shuffle=False, verbose=0)
+    epoch_seconds.append(time.perf_counter() - start)
+print(json.dumps({"epoch_seconds": epoch_seconds}))
