@@ -42,7 +42,7 @@ def model(x):
 def step(x, y):
     with tf.GradientTape() as tape:
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, model(x)))
-    for w, v, d in zip(weights, velocities, tape.gradient(loss, weights), strict=True):
+    for w, v, d in zip(weights, velocities, tape.gradient(loss, weights)):
         tf.raw_ops.ResourceApplyKerasMomentum(
             var=w.handle, accum=v.handle, lr=0.01, grad=d, momentum=0.9, use_nesterov=True
         )

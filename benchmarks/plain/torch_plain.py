@@ -35,7 +35,7 @@ for epoch in range(a.epochs):
     order = np.random.RandomState([a.seed, epoch]).permutation(len(images))
     x, y = torch.from_numpy(images[order]), torch.from_numpy(labels[order])
     start = time.perf_counter()
-    for xb, yb in zip(x.split(128), y.split(128), strict=True):
+    for xb, yb in zip(x.split(128), y.split(128)):
         loss = nn.functional.cross_entropy(model(xb), yb)
         loss.backward()
         optimiser.step()
