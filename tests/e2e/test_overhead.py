@@ -1,0 +1,55 @@
+"""make bench-overhead, on few rows: each comparison is measured and printed, and a slow harness would show."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.catalogue import ROOT, find, spellings
+
+PLAIN = ROOT / "benchmarks" / "plain"
+
+
+def test_every_framework_and_mode_has_a_plain_script_short_enough_to_be_judged_by_eye() -> None:
+    names = {find(label).name for label in spellings().values()} - {"numpy"}
+    assert {path.stem.removesuffix("_plain") for path in PLAIN.glob("*_plain.py")} == names
+    for path in PLAIN.glob("*_plain.py"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 80, path.name
+        assert "workers" not in path.read_text(encoding="utf-8"), "a plain script leans on nothing of ours"
+
+
+def test_a_table_of_ratios_with_intervals(data_dir: Path, tmp_path: Path) -> None:
+    page = tmp_path / "overhead.md"
+    arguments = ["--frameworks", "torch,theano", "--repeats", "3", "--limit-rows", "2000", "--engine", "local"]
+    run = subprocess.run(
+        [sys.executable, "benchmarks/overhead.py", *arguments, "--data-dir", data_dir, "--output", page],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert page.read_text(encoding="utf-8") == run.stdout
+    rows = [line for line in run.stdout.splitlines() if re.match(r"\| (mlp|cnn)", line)]
+    assert len(rows) == 4
+    for row in rows:
+        ratio, low, high = map(float, re.findall(r"([\d.]+) \[([\d.]+), ([\d.]+)\]", row)[0])
+        assert low <= ratio <= high
+        assert 0.2 < ratio < 5, "two thousand rows say little, but both sides trained the same"
+    assert re.search(r"`bench --help` takes [\d.]+ s", run.stdout)
+    assert "Most of it is importing: `" in run.stdout
+    assert "A null job by the docker engine" in run.stdout or "no Docker daemon answers" in run.stdout
+
+
+def test_without_docker_the_null_job_is_said_to_be_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.path.insert(0, 'benchmarks'); import overhead\n"
+        "from orchestrator.plan import make_plan; from orchestrator.request import Request\n"
+        "print(overhead.null_job(make_plan(Request(frameworks='numpy', repeats=1), [0]).train[0]))"
+    )
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nothing.sock")
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("Not measured: a null job is compared with a bare `docker run`, and no Docker daemon")
