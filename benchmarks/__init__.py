@@ -1,0 +1,1 @@
+"""Measurements of the tool itself; the pages quote what they print."""
