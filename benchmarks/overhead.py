@@ -136,8 +136,11 @@ def plain_command(engine: Engine, prepared: Prepared, job: Job, data: Path) -> l
     entry, cpus = prepared.entry, ",".join(map(str, job.limits.cpu_set))
     script = [f"{entry.name}_plain.py", str(data), job.workload, str(job.recipe.epochs)]
     script += ["--threads", str(job.threads), "--seed", str(job.seed)]
-    script += ["--mode", entry.mode] if entry.mode else []
     variables = {name: str(job.threads) for name in VARIABLES}
+    if entry.name == "keras":
+        variables["KERAS_BACKEND"] = entry.mode or "tensorflow"
+    elif entry.mode:
+        script += ["--mode", entry.mode]
     if engine.name == "docker":
         settings = [
             word for name, value in {**variables, "HOME": "/tmp"}.items() for word in ("--env", f"{name}={value}")

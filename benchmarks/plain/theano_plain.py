@@ -13,8 +13,9 @@ parser = argparse.ArgumentParser()
 parser.add_argument("data_folder", help="holds train_x.npy (uint8 images) and train_y.npy")
 parser.add_argument("workload", choices=["mlp", "cnn"])
 parser.add_argument("epochs", type=int)
+parser.add_argument("--threads", type=int, help="for the record: OMP_NUM_THREADS sets them")
 parser.add_argument("--seed", type=int, default=1)
-a = parser.parse_args()  # threads: OMP_NUM_THREADS
+a = parser.parse_args()
 
 theano.config.floatX = "float32"
 images = np.load(a.data_folder + "/train_x.npy").reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
