@@ -28,7 +28,7 @@ FUNCTIONS = {
 
 
 def add_bias(y, variables):
-    return tf.nn.bias_add(y, variables["bias"]) if "bias" in variables else y
+    return y + variables["bias"] if "bias" in variables else y  # bias_add: a CNN's step 6% slower
 
 
 def dropout(item, variables, x, random):
@@ -248,13 +248,16 @@ class TfWorker(Worker):
     def epoch(self, x, targets, rates):
         numbers = step_numbers(self.recipe.optimiser, rates, self.done)
         self.done.assign_add(tf.size(rates))
-        total = tf.constant(0.0, tf.float64)
-        for step in tf.range(tf.size(rates)):
-            start, end = step * self.recipe.batch_size, (step + 1) * self.recipe.batch_size
-            batch = x[start:end]
-            loss = self.run_step(batch, targets[start:end], tf.unstack(numbers[step]))
-            total += tf.cast(loss, tf.float64) * tf.cast(tf.shape(batch)[0], tf.float64)
-        return total / tf.cast(tf.shape(x)[0], tf.float64)
+        size, steps, count = self.recipe.batch_size, tf.size(rates), numbers.shape[1]
+        total, loss = tf.constant(0.0, tf.float64), tf.constant(0.0)
+        for step in tf.range(steps):  # every operation counts: a step of a small model takes half a millisecond
+            start = step * size
+            end = start + size
+            own = [numbers[step, 0]] if count == 1 else tf.unstack(numbers[step])
+            loss = self.run_step(x[start:end], targets[start:end], own)
+            total += tf.cast(loss, tf.float64)
+        rows, whole, last = (tf.cast(a, tf.float64) for a in (tf.shape(x)[0], (steps - 1) * size, loss))
+        return ((total - last) * size + last * (rows - whole)) / rows
 
     def outputs(self, x):
         size = self.recipe.evaluation_batch_size
