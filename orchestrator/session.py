@@ -19,6 +19,7 @@ from orchestrator import datasets, gpu
 from orchestrator.catalogue import find
 from orchestrator.documents import RunInfo
 from orchestrator.engines import Engine
+from orchestrator.engines.compose import ComposeEngine
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.engines.local import LocalEngine
 from orchestrator.errors import EngineError, Interrupted, StoreError, UsageError
@@ -32,7 +33,7 @@ from orchestrator.store import RunStore, cache_dir
 from orchestrator.suite import suite_path
 from orchestrator.summary import Summary, summarise
 
-ENGINES = ("auto", "docker", "local")
+ENGINES = ("auto", "docker", "local", "compose")  # the last one for the service of compose.yaml alone
 UNITS = {"": 1, "B": 1, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 
 
@@ -108,10 +109,9 @@ def build(frameworks: str, engine_name: str, with_gpu: bool, console: Console) -
 def choose_engine(name: str) -> tuple[Engine, str]:
     """Return the engine and why it was taken. Raises EngineError where the one asked for cannot work."""
     local, docker = LocalEngine(cache_dir()), DockerEngine()
-    if name == "local":
-        return _working(local), "as asked"
-    if name == "docker":
-        return _working(docker), "as asked"
+    asked: dict[str, Engine] = {"local": local, "docker": docker, "compose": ComposeEngine()}
+    if name in asked:
+        return _working(asked[name]), "as asked"
     reason = docker.why_not()
     if reason is None:
         return docker, "auto: a Docker daemon answers"

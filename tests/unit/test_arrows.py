@@ -11,7 +11,7 @@ from orchestrator.catalogue import ROOT
 # Each layer may import what stands below it, never what stands above.
 LAYERS = [
     {"cli"},
-    {"session"},
+    {"session", "compose"},
     {"orchestrate", "progress", "report"},
     {"doctor", "engines", "machine", "plan", "summary"},
     {"notes", "recipe", "store", "suite"},
