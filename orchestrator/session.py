@@ -33,7 +33,8 @@ from orchestrator.store import RunStore, cache_dir
 from orchestrator.suite import suite_path
 from orchestrator.summary import Summary, summarise
 
-ENGINES = ("auto", "docker", "local", "compose")  # the last one for the service of compose.yaml alone
+ENGINES = ("auto", "docker", "local")
+SERVICE_ENGINE = "compose"  # for the service of compose.yaml, nothing that a user would type
 UNITS = {"": 1, "B": 1, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 
 
@@ -179,7 +180,8 @@ def _cpus() -> list[int]:
 
 
 def _engine_mistakes(name: str) -> list[str]:
-    return [] if name in ENGINES else [f"Unknown engine {name!r}. {nearest(name, ENGINES)}"]
+    known = name in (*ENGINES, SERVICE_ENGINE)
+    return [] if known else [f"Unknown engine {name!r}. {nearest(name, ENGINES)}"]
 
 
 def parse_bytes(text: str) -> int | None:
