@@ -86,19 +86,45 @@ def pad(item, window, value):
     return [nn.ConstantPad2d((left, right, top, bottom), value)], 0
 
 
+def folded(layers):
+    """Return {flatten: the dense layer behind it}, by names, where nothing between them tells one element from another.
+
+    There the order of height, width, channel is that of the kernel's rows, which are permuted once, and no batch is.
+    """
+    found, flattened = {}, None
+    for item in layers:
+        kind = item.layer.kind
+        if kind == "flatten" and len(item.input_shape) == 3:
+            flattened = item.name
+        elif kind == "dense" and flattened:
+            found[flattened], flattened = item.name, None
+        elif kind not in ("flatten", "dropout") and (kind != "activation" or item.layer.function == "softmax"):
+            flattened = None
+    return found
+
+
+def channels_first(height, width, channels):
+    """Return the places that the elements of an image have in the spec's order, in PyTorch's order."""
+    return np.arange(height * width * channels).reshape(height, width, channels).transpose(2, 0, 1).ravel()
+
+
 ATTRIBUTES = {"kernel": "weight", "table": "weight", "bias": "bias"}
 LSTM_ATTRIBUTES = {"kernel": "weight_ih_l0", "recurrent_kernel": "weight_hh_l0", "bias": "bias_ih_l0"}
 
 
-def from_spec(layer, array):
-    """Return a tensor of the spec in PyTorch's layout, which has the outputs first."""
+def from_spec(layer, array, order=None):
+    """Return a tensor of the spec in PyTorch's layout, which has the outputs first; ``order``: of a kernel's rows."""
+    if order is not None:
+        array = array[order]
     if layer.kind == "lstm":
         array = reorder_gates(array, layer.gate_order, GATE_ORDER)
     return array if layer.kind == "embedding" else array.T if array.ndim < 4 else array.transpose(3, 2, 0, 1)
 
 
-def to_spec(layer, array):
+def to_spec(layer, array, order=None):
     """The inverse of ``from_spec``."""
+    if order is not None:
+        array = array[:, np.argsort(order)]
     array = array if layer.kind == "embedding" else array.T if array.ndim < 4 else array.transpose(2, 3, 1, 0)
     return reorder_gates(array, GATE_ORDER, layer.gate_order) if layer.kind == "lstm" else array
 
@@ -151,7 +177,7 @@ class TorchWorker(Worker):
     }
     layout = "channels_first"
     composed = {
-        "flatten": "of several channels: nn.Flatten, then index_select to height, width, channel",
+        "flatten": "of several channels: nn.Flatten, and the next dense layer's kernel in that order, or index_select",
         "conv2d": "same padding with more at one side: explicit padding before the convolution",
         "maxpool2d": "same padding with more at one side: explicit padding before the pooling",
         "lstm": "one bias: nn.LSTM's second bias is zero and frozen",
@@ -185,14 +211,18 @@ class TorchWorker(Worker):
         self.composed = dict(TorchWorker.composed, **self.composed_in_mode.get(mode or "", {}))
         self.recipe = job.recipe
         self.dtype = getattr(torch, job.precision)
-        modules, self.tensors = [], {}
+        modules, self.tensors, orders, dense_behind = [], {}, {}, folded(job.model.layers)
         for item in job.model.layers:
-            modules += [module.to(self.device, self.dtype) for module in self.layers[item.layer.kind](item)]
+            own = self.layers[item.layer.kind](item)
+            if item.name in dense_behind:
+                own = [nn.Flatten()]
+                orders[dense_behind[item.name] + "/kernel"] = channels_first(*item.input_shape)
+            modules += [module.to(self.device, self.dtype) for module in own]
             attributes = LSTM_ATTRIBUTES if item.layer.kind == "lstm" else ATTRIBUTES
             for role, value in layer_weights(weights, item.name).items():
-                parameter = getattr(modules[-1], attributes[role])
-                parameter.data.copy_(torch.tensor(from_spec(item.layer, value)))
-                self.tensors[item.name + "/" + role] = (parameter, item.layer, modules[-1])
+                name, parameter = item.name + "/" + role, getattr(modules[-1], attributes[role])
+                parameter.data.copy_(torch.tensor(from_spec(item.layer, value, orders.get(name))))
+                self.tensors[name] = (parameter, item.layer, modules[-1], orders.get(name))
         self.model = nn.Sequential(*modules)
         self.optimiser = make_optimiser(self.recipe, self.tensors)
         self.steps = 0
@@ -206,7 +236,7 @@ class TorchWorker(Worker):
         torch._dynamo.reset()  # an earlier build's models count as recompilations of this one
         torch._dynamo.config.fail_on_recompile_limit_hit = True  # rather than go on in eager PyTorch
         torch._inductor.config.compile_threads = 1  # in this process: its CPUs and its limit of processes hold
-        forward = torch.compile(self.model, dynamic=False)
+        forward = torch.compile(self.model)  # for one size first, and for every size once there is a second
         (source,) = job.inputs
         shape = [source.shape[2], *source.shape[:2]] if len(source.shape) == 3 else source.shape
         dtype = torch.int64 if source.dtype == "int32" else self.dtype
@@ -274,11 +304,11 @@ class TorchWorker(Worker):
 
     def parameters(self):
         values = {}
-        for name, (parameter, layer, module) in self.tensors.items():
+        for name, (parameter, layer, module, order) in self.tensors.items():
             value = parameter.detach()
             if parameter is getattr(module, "bias_ih_l0", None):
                 value = value + module.bias_hh_l0.detach()  # so that a second bias would show
-            values[name] = np.array(to_spec(layer, value.cpu().numpy()), order="C")
+            values[name] = np.array(to_spec(layer, value.cpu().numpy(), order), order="C")
         return values
 
     def synchronize(self):
