@@ -34,6 +34,19 @@ CASES: dict[str, Job] = {
         STEPS,
         ADAM,
     ),
+    "flatten in its order": make_job(
+        [
+            {"kind": "conv2d", "filters": 3, "kernel_size": [2, 2]},
+            {"kind": "flatten"},
+            {"kind": "activation", "function": "tanh"},
+            {"kind": "flatten"},
+            {"kind": "activation", "function": "softmax"},
+            {"kind": "dense", "units": 7},
+            HEAD,
+        ],
+        IMAGE,
+        SGD,
+    ),
     "uneven same padding": make_job(
         [
             {"kind": "conv2d", "filters": 4, "kernel_size": [2, 3], "strides": [2, 3], "padding": "same"},
