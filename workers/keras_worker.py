@@ -215,7 +215,7 @@ class KerasWorker(Worker):
         for count in [min(size, rows), size + last] if last else [min(size, rows)]:
             self.train_epoch(self.zeros(count), np.full(-(-count // size), recipe.optimiser.learning_rate))
         size, rows = recipe.evaluation_batch_size, data.test_rows
-        for count in (rows if rows < size else size + rows % size, 1):
+        for count in (rows if rows <= size else size + (rows % size or size), 1):
             self.predict(self.zeros(count))
         for variable, value in zip(self.variables, kept):
             variable.assign(value)
@@ -230,24 +230,22 @@ class KerasWorker(Worker):
 
     def stage(self, inputs, targets):
         (x,) = inputs.values()
-        return [BACKEND.stage(x), BACKEND.stage(targets)]
+        return BACKEND.stage(x, targets, self.job.recipe)
 
     def train_epoch(self, handle, rates):
-        x, targets = handle
         rates = rates.tolist()
         callbacks = [Rates(rates)] if len(set(rates)) > 1 else []
-        options = {"batch_size": self.job.recipe.batch_size, "shuffle": False, "verbose": 0, "callbacks": callbacks}
         with keras.device(self.device):
             if not callbacks:
                 self.model.optimizer.learning_rate = rates[0]
-            return self.model.fit(x, targets, epochs=1, **options).history["loss"][0]
+            history = self.model.fit(**handle.fit, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
+        return history.history["loss"][0]
 
     def predict(self, handle):
-        x, size = handle[0], self.job.recipe.evaluation_batch_size
         with keras.device(self.device):
-            if len(x) <= size:  # Keras' own advice: ``predict`` sets up a pipeline, which takes a row's time many times
-                return self.model.predict_on_batch(x)
-            return self.model.predict(x, batch_size=size, verbose=0)
+            if len(handle.x) <= self.job.recipe.evaluation_batch_size:  # Keras' own advice for what fits one batch
+                return self.model.predict_on_batch(handle.x)
+            return self.model.predict(**handle.predict, verbose=0)
 
     def parameters(self):
         values = {}
