@@ -98,14 +98,17 @@ def services_up(turns: Path) -> list[str]:
 
 def chosen_frameworks(turns: Path, grace: float) -> list[str]:
     """Return those of the asked frameworks whose containers come within the grace; none for bad names."""
+    text = os.environ.get("BENCH_FRAMEWORKS") or "all"
     mistakes: list[str] = []
-    asked = framework_labels(os.environ.get("BENCH_FRAMEWORKS") or "all", mistakes)
+    asked = framework_labels(text, mistakes)
     wanted = {service_of(find(label)) for label in asked} | {"numpy"}
     deadline = time.monotonic() + grace
     print(f"Waiting up to {grace:g} seconds for the containers {', '.join(sorted(wanted))}.", flush=True)
     while not wanted <= set(services_up(turns)) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     up = services_up(turns)
+    if text == "all":  # somebody started a mode's own container, so wants it
+        asked += [label for label in framework_labels("all-modes", []) if service_of(find(label)) in {*up} - wanted]
     chosen = [label for label in asked if service_of(find(label)) in up]
     absent = [label for label in asked if label not in chosen]
     print(f"Up: {', '.join(up) or 'none'}." + (f" Not up, so not compared: {', '.join(absent)}." if absent else ""))
@@ -135,7 +138,7 @@ def run_bench(words: list[str]) -> tuple[int, list[str]]:
     )
     # Stopped by Docker, bench keeps what is done and says how to go on, as after Ctrl-C.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: process.send_signal(signal.SIGINT))
+        signal.signal(number, lambda *_: process.terminate())
     lines = []
     for line in process.stdout or ():
         print(line, end="", flush=True)
@@ -146,7 +149,7 @@ def run_bench(words: list[str]) -> tuple[int, list[str]]:
 def summary_of(lines: list[str]) -> str:
     """Return what the user of one framework's container should see: the results; or what went wrong."""
     starts = [place for place, line in enumerate(lines) if line.startswith("Results: ")]
-    return "".join(lines[starts[-1] :] if starts else lines[-TAIL_LINES:])
+    return "".join(lines[starts[-1] :] if starts else lines[-TAIL_LINES:]).rstrip("\n")
 
 
 if __name__ == "__main__":

@@ -33,8 +33,7 @@ from orchestrator.store import RunStore, cache_dir
 from orchestrator.suite import suite_path
 from orchestrator.summary import Summary, summarise
 
-ENGINES = ("auto", "docker", "local")
-SERVICE_ENGINE = "compose"  # for the service of compose.yaml, nothing that a user would type
+ENGINES = ("auto", "docker", "local")  # and compose, which no user asks for: a service of compose.yaml does
 UNITS = {"": 1, "B": 1, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 
 
@@ -180,8 +179,7 @@ def _cpus() -> list[int]:
 
 
 def _engine_mistakes(name: str) -> list[str]:
-    known = name in (*ENGINES, SERVICE_ENGINE)
-    return [] if known else [f"Unknown engine {name!r}. {nearest(name, ENGINES)}"]
+    return [] if name in (*ENGINES, ComposeEngine.name) else [f"Unknown engine {name!r}. {nearest(name, ENGINES)}"]
 
 
 def parse_bytes(text: str) -> int | None:

@@ -6,57 +6,35 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.catalogue import WORKERS_DIR
+from tests.turns import Containers, wait_for
 from workers import turns
 from workers.turns import Presence, present, read_json, turns_folder, write_json
 
-# In the place of a worker: does what the job's folder says.
-JOB = "import pathlib, sys\nfolder = pathlib.Path(sys.argv[1])\nexec((folder / 'script.py').read_text())\n"
 PATIENCE = {"COMES_SECONDS = 120.0": "COMES_SECONDS = 2.0", "GONE_SECONDS = 30.0": "GONE_SECONDS = 1.0"}
-
-
-def wait_for(what: Callable[[], Any], seconds: float = 20.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
-    return found
 
 
 class Session:
     """The orchestrator's side, played by the test, and the processes of containers."""
 
     def __init__(self, folder: Path) -> None:
-        self.root = folder / "root"
-        shutil.copytree(WORKERS_DIR, self.root / "workers", ignore=shutil.ignore_patterns("__pycache__"))
-        (self.root / "recipe_hash").write_text("ab12\n")
-        (self.root / "workers" / "__main__.py").write_text(JOB)
-        module = self.root / "workers" / "turns.py"
-        text = module.read_text()
-        for before, after in PATIENCE.items():
-            assert before in text
-            text = text.replace(before, after)
-        module.write_text(text)
+        self.containers = Containers(folder, patience=PATIENCE)
+        self.containers.do_what_folders_say()
+        self.recipe_hash = (self.containers.root / "recipe_hash").read_text().strip()
         self.runs = folder / "runs"
         self.turns = turns_folder(self.runs)
         self.turns.mkdir(parents=True)
         self.number = 0
         self.orchestrator: Presence | None = None
-        self.processes: list[subprocess.Popen[str]] = []
 
     def start(self, service: str) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "workers.turns", str(self.runs), service]
-        process = subprocess.Popen(command, cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.processes.append(process)
-        return process
+        return self.containers.start(self.runs, service)
 
     def open(self, **facts: Any) -> None:
         self.orchestrator = Presence(self.turns / "orchestrator.present")
@@ -92,9 +70,7 @@ class Session:
 
     def end(self) -> None:
         self.leave()
-        for process in self.processes:
-            process.kill()
-            process.communicate()
+        self.containers.end()
 
 
 @pytest.fixture
@@ -108,7 +84,7 @@ def test_a_job_is_run_in_its_folder_with_the_orders_environment_and_answered(ses
     session.open()
     process = session.start("theano")
     facts = session.joined("theano")
-    assert (facts["recipe_hash"], facts["python"].count(".")) == ("ab12", 2)
+    assert (facts["recipe_hash"], facts["python"].count(".")) == (session.recipe_hash, 2)
     folder = session.order("theano", "import os\nprint(os.environ['GIVEN'])\nprint(folder.name + ': ok')")
     answer = session.ended("theano")
     assert (answer["code"], answer["timed_out"], answer["out_of_memory"]) == (0, False, False)
