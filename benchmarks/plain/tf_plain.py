@@ -23,11 +23,8 @@ tf.config.threading.set_intra_op_parallelism_threads(a.threads)
 tf.config.threading.set_inter_op_parallelism_threads(a.threads)
 images = np.load(a.data_folder + "/train_x.npy").reshape(-1, 28, 28, 1).astype(np.float32) / np.float32(255)
 labels = np.load(a.data_folder + "/train_y.npy").astype(np.int64)
-shapes = {
-    "mlp": [(784, 100), (100,), (100, 10), (10,)],
-    "cnn": [(5, 5, 1, 8), (8,), (3, 3, 8, 16), (16,), (576, 10), (10,)],
-}
-weights = [tf.Variable(tf.random.normal(shape, stddev=0.05)) for shape in shapes[a.workload]]
+mlp, cnn = [(784, 100), (100,), (100, 10), (10,)], [(5, 5, 1, 8), (8,), (3, 3, 8, 16), (16,), (576, 10), (10,)]
+weights = [tf.Variable(tf.random.normal(shape, stddev=0.05)) for shape in (mlp if a.workload == "mlp" else cnn)]
 velocities = [tf.Variable(tf.zeros_like(w)) for w in weights]
 
 
@@ -43,9 +40,8 @@ def step(x, y):
     with tf.GradientTape() as tape:
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, model(x)))
     for w, v, d in zip(weights, velocities, tape.gradient(loss, weights)):
-        tf.raw_ops.ResourceApplyKerasMomentum(
-            var=w.handle, accum=v.handle, lr=0.01, grad=d, momentum=0.9, use_nesterov=True
-        )
+        update = tf.raw_ops.ResourceApplyKerasMomentum
+        update(var=w.handle, accum=v.handle, lr=0.01, grad=d, momentum=0.9, use_nesterov=True)
     return loss
 
 
@@ -56,10 +52,8 @@ def epoch(x, y):
     return loss
 
 
-if a.mode == "xla":
-    step = tf.function(step, jit_compile=True)
-if a.mode != "eager":
-    epoch = tf.function(epoch)
+step = tf.function(step, jit_compile=True) if a.mode == "xla" else step
+epoch = epoch if a.mode == "eager" else tf.function(epoch)
 epoch_seconds = []
 for number in range(a.epochs):
     order = np.random.RandomState([a.seed, number]).permutation(len(images))
