@@ -44,7 +44,7 @@ def softmax(x):
 
 FUNCTIONS = {
     "tanh": T.tanh,
-    "relu": lambda x: T.switch(x > 0, x, 0),  # not T.nnet.relu, whose gradient at 0 is one half
+    "relu": lambda x: x * (x > 0),  # T.nnet.relu has a gradient of one half at 0, a switch takes twice the time
     "sigmoid": T.nnet.sigmoid,
     "softmax": softmax,
     "linear": lambda x: x,
@@ -173,7 +173,7 @@ class TheanoWorker(Worker):
     }
     layout = "channels_first"
     composed = {
-        "activation": "relu: a switch at 0; softmax of more than (rows, features): exp and sum",
+        "activation": "relu: a product with x > 0; softmax of more than (rows, features): exp and sum",
         "dropout": "a random mask from MRG_RandomStream, and a scale",
         "maxpool2d": "same padding: a copy into a frame of minus infinity",
         "lstm": "theano.scan over the steps, the input's projection outside of it",
