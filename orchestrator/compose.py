@@ -47,7 +47,10 @@ def main() -> int:
     compared = sorted({service_of(find(label)) for label in labels})
     finished = {"session": session, "code": code, "summary": summary_of(lines), "compared": compared}
     write_json(turns / "finished.json", finished)
-    return code
+    # The other containers end when this process's lock is gone, and compose may then stop this one too: so it ends at
+    # once, with its own code.
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def setting(name: str, read: Callable[[str], Value], wanted: str, default: str) -> Value:
@@ -83,7 +86,7 @@ def _presence() -> Presence:
         owner = RUNS.stat()
         raise EngineError(
             f"{error.filename} cannot be written by user {os.getuid()}; the runs folder is user {owner.st_uid}'s. Set "
-            f" BENCH_UID={owner.st_uid} BENCH_GID={owner.st_gid}, or BENCH_RUNS_DIR to another folder."
+            f"BENCH_UID={owner.st_uid} BENCH_GID={owner.st_gid}, or BENCH_RUNS_DIR to another folder."
         ) from None
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -82,6 +83,10 @@ class Project:
     def exit_codes(self) -> dict[str, int]:
         return {service: self.container(service).wait()["StatusCode"] for service in ("bench", *SERVICES)}
 
+    def code_for_ci(self) -> str:
+        """Return what the README has CI ask for."""
+        return self.composed("ps", "--all", "--format", "{{.ExitCode}}", "bench")[1].strip()
+
     def newest(self) -> list[tuple[str, int, Result]]:
         """Return (framework, repeat, result) of the newest run's measured jobs."""
         run = max(self.runs.glob(f"{self.suite}-*"), key=lambda path: path.stat().st_mtime)
@@ -98,12 +103,20 @@ def project(docker_engine: DockerEngine, tmp_path_factory: pytest.TempPathFactor
         made.composed("down", "--volumes", "--rmi", "local", "--remove-orphans", "--timeout", "1")
 
 
+def runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 class Watch(threading.Thread):
     """Looks, several times a second, at which jobs run, and at the CPU time of every container."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, suite: str) -> None:
         super().__init__(daemon=True)
         self.project = project
+        self.jobs = re.compile(rf"^.*/runs/{suite}-.*/jobs/tiny-([a-z]+)-")
         self.over = threading.Event()
         self.overlaps: list[set[str]] = []
         self.measured: set[str] = set()
@@ -123,16 +136,15 @@ class Watch(threading.Thread):
 
     def running(self) -> str:
         """Return the service whose job runs, or nothing."""
-        pattern = re.compile(rf"^/bench/runs/{self.project.suite}-.*/jobs/tiny-([a-z]+)-")
         jobs: list[tuple[str, psutil.Process]] = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 words = process.cmdline()
-                found = pattern.match(words[-1]) if len(words) == 4 and words[1:3] == ["-m", "workers"] else None
+                found = self.jobs.match(words[-1]) if len(words) == 4 and words[1:3] == ["-m", "workers"] else None
                 if found:
                     jobs.append((found.group(1), process))
         # One that ended while the others were looked at did not run beside them.
-        alive = {service for service, process in jobs if process.is_running()}
+        alive = {service for service, process in jobs if runs(process)}
         self.measured |= alive
         if len(alive) > 1:
             self.overlaps.append(alive)
@@ -147,13 +159,14 @@ class Watch(threading.Thread):
 
 
 def test_up_runs_the_full_matrix_one_measurement_at_a_time_and_prints_the_summary(project: Project) -> None:
-    watch = Watch(project)
+    watch = Watch(project, project.suite)
     watch.start()
     code, output = project.composed("up", "bench", *SERVICES)
     watch.over.set()
     watch.join()
     assert code == 0, output
     assert project.exit_codes() == dict.fromkeys(("bench", *SERVICES), 0)
+    assert project.code_for_ci() == "0"
     assert [(label, repeat, result.status) for label, repeat, result in project.newest()] == [
         (label, 0, "ok") for label in ("tf", "theano", "torch")
     ]
@@ -165,6 +178,19 @@ def test_up_runs_the_full_matrix_one_measurement_at_a_time_and_prints_the_summar
     assert watch.watched > 10
     print(f"waiting containers used {watch.waiting / watch.watched:.2%} of a CPU over {watch.watched:.0f} s")
     assert watch.waiting / watch.watched < 0.02
+
+
+def test_two_jobs_at_once_would_be_seen(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "workers").mkdir()
+    (tmp_path / "workers" / "__main__.py").write_text("import time\ntime.sleep(60)\n")
+    watch = Watch(project, "planted")
+    jobs = [f"{tmp_path}/runs/planted-1/jobs/tiny-{label}-1" for label in ("tf", "torch")]
+    with contextlib.ExitStack() as stack:
+        for job in jobs:
+            process = stack.enter_context(subprocess.Popen([sys.executable, "-m", "workers", job], cwd=tmp_path))
+            stack.callback(process.kill)
+        wait_for(lambda: watch.running() == "" and watch.overlaps)
+    assert watch.overlaps[-1] == {"tf", "torch"}
 
 
 def test_what_a_run_leaves_belongs_to_the_user(project: Project) -> None:
@@ -215,4 +241,5 @@ def test_a_framework_whose_container_is_killed_fails_alone(project: Project) -> 
         ("theano", 1, "ok"),
     ]
     assert results[0][2].reason == "the container tf ended while the job ran"
+    assert project.code_for_ci() == "1"
     assert codes == {"bench": 1, "numpy": 1, "tf": 137, "theano": 1, "torch": 1}
