@@ -230,14 +230,25 @@ def _info(asked: Asked, request: Request, plan: Plan, engine: Engine, store: Run
 def _continued(before: RunInfo, now: RunInfo) -> RunInfo:
     """Return the description of a run that goes on: what was asked for at first, widened by what is asked now."""
     frameworks = list(dict.fromkeys([*before.frameworks, *now.frameworks]))
-    changes = {"frameworks": ",".join(frameworks), "repeats": max(before.repeats, now.repeats)}
+    repeats = max(before.repeats, now.repeats)
+    threads = sorted({*before.threads, *now.threads})
+    variants = {before.request.variant, now.request.variant}
+    request = before.request.model_copy(
+        update={
+            "frameworks": ",".join(frameworks),
+            "repeats": repeats,
+            "threads": threads,
+            "variant": variants.pop() if len(variants) == 1 else "both",
+        }
+    )
     return before.model_copy(
         update={
             "frameworks": frameworks,
-            "repeats": changes["repeats"],
-            "threads": sorted({*before.threads, *now.threads}),
+            "repeats": repeats,
+            "threads": threads,
+            "altered": list(dict.fromkeys([*before.altered, *now.altered])),
+            "request": request,
             "continued": [*before.continued, now.command],
-            "request": before.request.model_copy(update=changes),
         }
     )
 

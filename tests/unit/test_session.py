@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.session import Asked, _plan, parse_bytes
+from orchestrator.session import Asked, _continued, _plan, parse_bytes
+from tests.unit.made_runs import INFO
 
 
 def asked(**options: Any) -> Asked:
@@ -76,3 +77,43 @@ def test_every_mistake_of_the_command_line_is_told_at_once() -> None:
         "Unknown suite 'quik'",
         "--threads is 0",
     ]
+
+
+def test_a_run_that_goes_on_is_widened_by_what_is_asked_now() -> None:
+    request = INFO.request.model_copy(update={"variant": "paper", "threads": [1]})
+    now = INFO.model_copy(
+        update={
+            "frameworks": ["keras", "tf"],
+            "threads": [1],
+            "repeats": 1,
+            "altered": ["2 epochs"],
+            "request": request,
+            "command": ["bench", "orchestrate", "--run", "x"],
+        }
+    )
+    found = _continued(INFO, now)
+    assert found.frameworks == [*INFO.frameworks, "keras"]
+    assert (found.threads, found.repeats, found.altered) == ([1, 2], 3, ["2 epochs"])
+    assert (found.command, found.continued) == (INFO.command, [now.command])
+    asked_next = found.request
+    assert (asked_next.variant, asked_next.frameworks) == ("both", "tf,torch,theano,keras")
+    assert (asked_next.threads, asked_next.repeats) == ([1, 2], 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "mistake"),
+    [
+        ({"threads": "1,two"}, "--threads is '1,two'; give whole numbers with commas, such as 1,2,4."),
+        ({"epochs": ""}, "--epochs is ''; give whole numbers with commas, such as 1,5,10."),
+        ({"epochs": "1.5"}, "--epochs is '1.5'; give whole numbers with commas, such as 1,5,10."),
+        ({"threads": "1,-2"}, "--threads is -2; it must be from 1 to 1024."),
+    ],
+)
+def test_lists_of_numbers_that_are_none(options: dict[str, str], mistake: str) -> None:
+    assert mistakes(**options) == [mistake]
+
+
+def test_lists_of_numbers_are_read_in_their_order_each_once() -> None:
+    request, plan = _plan(asked(threads=" 4, 1,4", epochs="5,1"), None)
+    assert request.threads == plan.threads == [4, 1]
+    assert request.epochs == [5, 1]
