@@ -120,14 +120,14 @@ def test_a_setting_that_cannot_be_read_is_named(compose: Compose, settings: dict
 
 
 def test_without_the_references_container_nothing_can_run(compose: Compose) -> None:
-    code, output = ended(compose.bench(BENCH_GRACE_SECONDS="0"))
+    code, output = ended(compose.bench(BENCH_FIRST_SECONDS="0"))
     assert code == 3
     assert "Up: none. Not up, so not compared: numpy." in output
     assert "numpy: its container is not up" in output
 
 
 def test_a_runs_folder_has_one_orchestrator(compose: Compose) -> None:
-    first = compose.bench(BENCH_GRACE_SECONDS="60")
+    first = compose.bench(BENCH_FIRST_SECONDS="60")
     wait_for(lambda: present(compose.turns / "orchestrator.present"))
     code, output = ended(compose.bench())
     assert (code, "Another orchestrator uses this runs folder" in output) == (3, True)

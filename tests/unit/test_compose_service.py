@@ -1,6 +1,8 @@
 """The service ``bench`` of compose.yaml: which frameworks take part, what is asked of ``bench``, what others print."""
 
 import contextlib
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +44,7 @@ def test_those_asked_for_whose_containers_are_up_take_part(
     monkeypatch.setenv("BENCH_FRAMEWORKS", asked)
     with up(tmp_path, "orchestrator", *services):
         assert services_up(tmp_path) == sorted(services)
-        assert chosen_frameworks(tmp_path, grace=0) == chosen
+        assert chosen_frameworks(tmp_path, first=0, grace=0) == chosen
     assert services_up(tmp_path) == []
 
 
@@ -51,11 +53,26 @@ def test_who_is_up_and_who_is_not_is_said(
 ) -> None:
     monkeypatch.setenv("BENCH_FRAMEWORKS", "tf,torch,theano")
     with up(tmp_path, "numpy", "tf"):
-        chosen_frameworks(tmp_path, grace=0)
+        chosen_frameworks(tmp_path, first=0, grace=0)
     assert capsys.readouterr().out == (
-        "Waiting up to 0 seconds for the containers numpy, tf, theano, torch.\n"
-        "Up: numpy, tf. Not up, so not compared: torch, theano.\n"
+        "Waiting for the containers numpy, tf, theano, torch.\nUp: numpy, tf. Not up, so not compared: torch, theano.\n"
     )
+
+
+@pytest.mark.parametrize(("first", "chosen"), [(30.0, ["theano"]), (0.3, [])])
+def test_the_grace_begins_with_the_first_frameworks_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: float, chosen: list[str]
+) -> None:
+    """The image of `docker compose run theano` may be built when bench and the reference are up already."""
+    monkeypatch.setenv("BENCH_FRAMEWORKS", "tf,theano")
+    late = contextlib.ExitStack()
+    timer = threading.Timer(1.5, lambda: late.enter_context(up(tmp_path, "theano")))
+    with up(tmp_path, "numpy"), late:
+        timer.start()
+        start = time.monotonic()
+        assert chosen_frameworks(tmp_path, first, grace=1.0) == chosen
+        assert time.monotonic() - start < 10
+        timer.join()
 
 
 def test_settings_become_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
