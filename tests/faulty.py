@@ -71,7 +71,7 @@ def install(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(catalogue.DOCKER_DIR, root / "docker")
     shutil.copytree(root / "docker" / "numpy", root / "docker" / "faulty")
     dockerfile = root / "docker" / "faulty" / "Dockerfile"
-    dockerfile.write_text(dockerfile.read_text().replace("docker/numpy", "docker/faulty"))
+    dockerfile.write_text(_renamed(dockerfile.read_text(), "numpy", "faulty"))
     for module in (catalogue, recipe, docker, local):
         for name, value in (("ROOT", root), ("DOCKER_DIR", root / "docker"), ("WORKERS_DIR", root / "workers")):
             if hasattr(module, name):
@@ -83,7 +83,7 @@ def install(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "numpy==0.0.0 \\\n    --hash=sha256:" + "0" * 64 + "\n"
     )
     dockerfile = root / "docker" / "absent" / "Dockerfile"
-    dockerfile.write_text(dockerfile.read_text().replace("docker/faulty", "docker/absent"))
+    dockerfile.write_text(_renamed(dockerfile.read_text(), "faulty", "absent"))
     for name in ("faulty", "absent"):
         entry = FrameworkEntry(
             name=name,
@@ -93,3 +93,11 @@ def install(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             requirements={"cpu": "requirements.txt"},
         )
         monkeypatch.setitem(catalogue.FRAMEWORKS, name, entry)
+
+
+def _renamed(dockerfile: str, before: str, after: str) -> str:
+    """Return the Dockerfile of another framework: its folder and the name of its recipe."""
+    for place in ("docker/", "workers.recipe "):
+        assert place + before in dockerfile
+        dockerfile = dockerfile.replace(place + before, place + after)
+    return dockerfile

@@ -89,6 +89,7 @@ def test_the_image_holds_its_own_packages_first_and_the_workers_last(entry: Fram
     text = (DOCKER_DIR / entry.name / "Dockerfile").read_text(encoding="utf-8")
     assert f"COPY docker/{entry.name}/requirements*.txt /bench/docker/{entry.name}/" in text
     assert "--require-hashes" in text
+    assert f"RUN python -B -m workers.recipe {entry.name} $REQUIREMENTS $RECIPE_HASH" in text
     assert text.index("pip install") < text.index("COPY workers") < text.index("LABEL bakeoff.recipe_hash")
 
 
