@@ -2,9 +2,17 @@
 
 import argparse
 import json
+import os
 import time
+from glob import glob
 
 import numpy as np
+
+# As Theano's documentation asks, a BLAS that it may link: the OpenBLAS of NumPy's wheel.
+blas = glob(os.path.join(os.path.dirname(np.__path__[0]), "numpy.libs", "libopenblas*.so"))[0]
+folder, name = os.path.split(blas)
+os.environ["THEANO_FLAGS"] = "floatX=float32,blas__ldflags=-L{} -l{}".format(folder, name[len("lib") : -len(".so")])
+
 import theano
 import theano.tensor as T
 from theano.tensor.signal.pool import pool_2d
@@ -17,7 +25,6 @@ parser.add_argument("--threads", type=int, help="for the record: OMP_NUM_THREADS
 parser.add_argument("--seed", type=int, default=1)
 a = parser.parse_args()
 
-theano.config.floatX = "float32"
 images = np.load(a.data_folder + "/train_x.npy").reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
 labels = np.load(a.data_folder + "/train_y.npy").astype(np.int32)
 shapes = {
