@@ -3,13 +3,12 @@
 import hashlib
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from orchestrator import datasets
+from orchestrator.attempt import Progress, Run, attempt, record, run_job, warm_up
 from orchestrator.catalogue import find
 from orchestrator.engines import Engine, Prepared
 from orchestrator.errors import BenchError, EngineError
@@ -18,36 +17,6 @@ from orchestrator.store import RunStore, write_text, writing
 from workers.spec import Job, Result, ValidationError, Verdict, pretty_json
 
 DONE = ("ok", "unsupported", "diverged", "did_not_learn")  # the same job would end so again; others are tried again
-
-
-class Progress(Protocol):
-    """Who listens to a run."""
-
-    def say(self, text: str) -> None:
-        """Something that the user should know, now."""
-
-    def plan(self, jobs: int) -> None:
-        """So many jobs, gates included, are ahead."""
-
-    def start(self, job: Job, what: str) -> None:
-        """A job begins; ``what`` says which kind it is, for the user."""
-
-    def finish(self, job: Job, result: Result, note: str = "") -> None:
-        """A job is over, or was there already (``note`` says so)."""
-
-
-@dataclass
-class Run:
-    """What the steps of one run share."""
-
-    plan: Plan
-    engine: Engine
-    store: RunStore
-    cache: Path
-    data_dir: Path | None
-    progress: Progress
-    prepared: dict[str, Prepared]
-    unavailable: dict[str, str]
 
 
 def orchestrate(
@@ -118,18 +87,18 @@ def _gate(run: Run, job: Job) -> Result:
     """Return the verdict's result: from this run's folder, from the cache, or by running the gate."""
     refusal = _refusal(run, job)
     if refusal is not None:
-        return _record(run, job, refusal)
+        return record(run, job, refusal)
     try:
         job = job.model_copy(update={"reference_sha256": _reference(run, job)})
     except NoReference as error:
-        return _record(run, job, Result(job_id=job.id, status="failed", reason=str(error)))
+        return record(run, job, Result(job_id=job.id, status="failed", reason=str(error)))
     prepared = run.prepared[job.framework.label]
     key = hashlib.sha256(f"{prepared.key} {job.id} {job.reference_sha256}".encode()).hexdigest()[:24]
     cached = run.cache / "gates" / f"{run.engine.name}-{key}.json"
     result = _read_result(cached)
     if result is not None:
-        return _record(run, job, result, "cached")
-    result = _run(run, prepared, job, "parity gate", keep_compiled=True)
+        return record(run, job, result, "cached")
+    result = run_job(run, prepared, job, "parity gate", keep_compiled=True)
     # A failed one is tried again the next time: someone is mending it.
     if result.status == "unsupported" or (result.status == "ok" and result.parity and result.parity.passed):
         write_text(cached, pretty_json(result))
@@ -148,7 +117,7 @@ def _reference(run: Run, parity_job: Job) -> str:
     if not cached.exists():
         folder = run.store.write_job(job)
         run.progress.start(job, "float64 reference")
-        result = _attempt(run, prepared, job, folder, keep_compiled=False)
+        result = attempt(run, prepared, job, folder, keep_compiled=False)
         run.store.write_result(result)
         if result.status != "ok":
             raise NoReference(f"the float64 reference of {job.workload} is {result.status}: {result.reason}")
@@ -171,7 +140,7 @@ def _train(run: Run, job: Job, gate: Result) -> Result:
     if refusal is None and gate.status == "unsupported":
         refusal = Result(job_id=job.id, status="unsupported", reason=gate.reason)
     if refusal is not None:
-        return _record(run, job, refusal)
+        return record(run, job, refusal)
     verdict = gate.parity or Verdict(passed=False, reason=f"the gate's job is {gate.status}: {gate.reason}")
     job = job.model_copy(update={"parity": verdict})
     prepared = run.prepared[job.framework.label]
@@ -183,8 +152,8 @@ def _train(run: Run, job: Job, gate: Result) -> Result:
             run.store.write_result(result)
         run.progress.finish(job, result, "done before")
         return result
-    _warm_up(run, prepared, job)
-    return _run(run, prepared, job, f"round {job.repeat + 1} of {run.plan.repeats}", keep_compiled=False)
+    warm_up(run, prepared, job)
+    return run_job(run, prepared, job, f"round {job.repeat + 1} of {run.plan.repeats}", keep_compiled=False)
 
 
 def _same_environment(result: Result, prepared: Prepared, engine: Engine) -> bool:
@@ -194,90 +163,6 @@ def _same_environment(result: Result, prepared: Prepared, engine: Engine) -> boo
         prepared.recipe_hash,
         prepared.image_id,
     )
-
-
-def _warm_up(run: Run, prepared: Prepared, job: Job) -> None:
-    """Fill the compile cache of a framework that has one: the job itself, one epoch on a few rows, untimed."""
-    if not prepared.entry.compile_cache:
-        return
-    marker = _compile_cache(run, prepared) / f".warm-{job.workload}-{_shape_of(job)}"
-    if marker.exists():
-        return
-    rows = {
-        "train_rows": _same_sizes(job.dataset.train_rows, job.recipe.batch_size),
-        "test_rows": _same_sizes(job.dataset.test_rows, job.recipe.evaluation_batch_size),
-    }
-    small = job.model_copy(
-        update={
-            "id": f"{job.id}-warm",
-            "dataset": job.dataset.model_copy(update=rows),
-            "recipe": job.recipe.model_copy(update={"epochs": 1}),
-            "carried_epochs": 0,
-        }
-    )
-    folder = run.store.write_job(small)
-    run.progress.start(small, "compiling, untimed")
-    try:
-        result = _attempt(run, prepared, small, folder, keep_compiled=True)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)  # no job of the run
-    if result.status in ("ok", "did_not_learn"):  # a few rows teach little
-        marker.touch()
-
-
-def _same_sizes(rows: int, batch: int) -> int:
-    """Return the fewest rows that give the same sizes of batches: a compiler may make code for each of them."""
-    return min(rows, batch + rows % batch)
-
-
-def _shape_of(job: Job) -> str:
-    """Return a hash of what decides a job's compiled code: its layers, its recipe, its last batches' sizes and mode."""
-    rows = job.dataset.train_rows % job.recipe.batch_size, job.dataset.test_rows % job.recipe.evaluation_batch_size
-    text = f"{job.framework.label} {rows}" + "".join(pretty_json(part) for part in (*job.model.layers, job.recipe))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _run(run: Run, prepared: Prepared, job: Job, what: str, keep_compiled: bool) -> Result:
-    folder = run.store.write_job(job)
-    run.progress.start(job, what)
-    result = _attempt(run, prepared, job, folder, keep_compiled)
-    run.store.write_result(result)
-    run.progress.finish(job, result)
-    return result
-
-
-def _compile_cache(run: Run, prepared: Prepared) -> Path:
-    folder = run.cache / "compiled" / f"{run.engine.name}-{prepared.key}"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _attempt(run: Run, prepared: Prepared, job: Job, folder: Path, keep_compiled: bool) -> Result:
-    """Run the job in its folder, on a writable copy of its framework's compile cache if it has one; keep what it
-    compiled for the next, if asked. An engine that fails on this job has failed this job, not the run."""
-    own = folder / "compiled"
-    try:
-        with writing(folder):
-            if not prepared.entry.compile_cache:
-                return run.engine.run(prepared, job, folder, None)
-            kept = _compile_cache(run, prepared)
-            shutil.copytree(kept, own, ignore=shutil.ignore_patterns(".warm-*"))
-            result = run.engine.run(prepared, job, folder, own)
-            if keep_compiled and result.status in ("ok", "did_not_learn"):
-                shutil.copytree(own, kept, dirs_exist_ok=True)
-            return result
-    except EngineError as error:
-        return Result(job_id=job.id, status="failed", reason=str(error))
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
-
-
-def _record(run: Run, job: Job, result: Result, note: str = "") -> Result:
-    """Write a result for a job that was not run."""
-    run.store.write_job(job)
-    run.store.write_result(result)
-    run.progress.finish(job, result, note)
-    return result
 
 
 def _read_result(path: Path) -> Result | None:

@@ -72,6 +72,7 @@ def run(asked: Asked, console: Console) -> Summary:
         if asked.again:
             store.forget_results(plan.train)
         engine.clear(store.folder)
+        store.clear_warm_jobs()
         with RunProgress(console) as progress:
             progress.say(f"Run: {store.folder}")
             for text in plan.left_out:

@@ -21,6 +21,8 @@ from orchestrator.documents import RunInfo, check_belongs, read_document
 from orchestrator.errors import StoreError
 from workers.spec import Job, Result, arrays_sha256, pretty_json
 
+WARM = "-warm"  # ends the id of a job that only fills a compile cache, and is none of the run's
+
 
 def cache_dir() -> Path:
     """Return the folder for what outlives a run: environments, datasets, compile caches, gate verdicts."""
@@ -122,6 +124,11 @@ class RunStore:
         """Let these jobs be run again: their results are gone, even if this run is stopped before it reaches them."""
         for job in jobs:
             (self.job_folder(job.id) / "result.json").unlink(missing_ok=True)
+
+    def clear_warm_jobs(self) -> None:
+        """Remove the jobs that a killed process left while it filled a compile cache."""
+        for path in self.folder.glob(f"jobs/*{WARM}"):
+            shutil.rmtree(path, ignore_errors=True)
 
     def write_result(self, result: Result) -> None:
         write_text(self.job_folder(result.job_id) / "result.json", pretty_json(result))

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.documents import RunInfo
 from orchestrator.errors import StoreError
-from orchestrator.store import RunStore, cache_dir, link_or_copy, write_text
+from orchestrator.store import WARM, RunStore, cache_dir, link_or_copy, write_text
 from tests.unit.made_runs import FAILED, INFO, made_job, made_result
 from workers.spec import Job, Result, arrays_sha256, pretty_json
 
@@ -265,6 +265,13 @@ def test_a_disk_that_is_full_or_read_only_is_said(
     monkeypatch.setattr(shutil, "copyfile", refuse(number))
     with pytest.raises(StoreError, match=rf"inputs/data-0123: cannot be written \({os.strerror(number)}\)"):
         store.add_data(source, "0123")
+
+
+def test_what_a_killed_warm_up_left_is_no_job_of_the_run(store: RunStore) -> None:
+    store.add_job(JOB)
+    store.add_job(JOB.model_copy(update={"id": JOB.id + WARM}))
+    store.clear_warm_jobs()
+    assert [job.id for job, _ in store.jobs()] == [JOB.id]
 
 
 def test_a_run_is_used_by_one_process_at_a_time(store: RunStore) -> None:
