@@ -22,7 +22,7 @@ def test_every_framework_and_mode_has_a_plain_script_short_enough_to_be_judged_b
 
 def test_a_table_of_ratios_with_intervals(data_dir: Path, tmp_path: Path) -> None:
     page = tmp_path / "overhead.md"
-    arguments = ["--frameworks", "torch,theano", "--repeats", "3", "--limit-rows", "2000", "--engine", "local"]
+    arguments = ["--frameworks", "torch", "--repeats", "3", "--limit-rows", "2000", "--engine", "local"]
     run = subprocess.run(
         [sys.executable, "benchmarks/overhead.py", *arguments, "--data-dir", data_dir, "--output", page],
         cwd=ROOT,
@@ -33,7 +33,7 @@ def test_a_table_of_ratios_with_intervals(data_dir: Path, tmp_path: Path) -> Non
     assert run.returncode == 0, run.stderr[-3000:]
     assert page.read_text(encoding="utf-8") == run.stdout
     rows = [line for line in run.stdout.splitlines() if re.match(r"\| (mlp|cnn)", line)]
-    assert len(rows) == 4
+    assert len(rows) == 2
     for row in rows:
         ratio, low, high = map(float, re.findall(r"([\d.]+) \[([\d.]+), ([\d.]+)\]", row)[0])
         assert low <= ratio <= high
