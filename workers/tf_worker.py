@@ -277,13 +277,12 @@ class TfWorker(Worker):
         x, targets = handle
         numbers = step_numbers(self.recipe.optimiser, tf.constant(rates), self.done).numpy().tolist()
         self.done.assign_add(len(rates))
-        total = tf.constant(0.0, tf.float64)
-        size = self.recipe.batch_size
-        for step, own in enumerate(numbers):
-            batch = x[step * size : (step + 1) * size]
-            loss = self.step(batch, targets[step * size : (step + 1) * size], own)
-            total += tf.cast(loss, tf.float64) * len(batch)
-        return float(total) / len(x)
+        size, losses = self.recipe.batch_size, []  # summed after the loop, in which every operation takes Python's time
+        for start, own in zip(range(0, len(x), size), numbers):
+            end = start + size
+            losses.append(self.step(x[start:end], targets[start:end], own))
+        *whole, last = tf.cast(tf.stack(losses), tf.float64).numpy().tolist()
+        return (sum(whole) * size + last * (len(x) - len(whole) * size)) / len(x)
 
     def predict(self, handle):
         if self.mode == "eager":
