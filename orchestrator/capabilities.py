@@ -11,10 +11,14 @@ from workers import spec
 
 @dataclass(frozen=True)
 class Capabilities:
-    """A worker's layer kinds; ``composed``: kind, optimiser or clip_norm -> what it composes, in the worker's words."""
+    """A worker's layer kinds; ``composed``: kind, optimiser or clip_norm -> what it composes, in the worker's words.
+
+    ``unsupported``: what the framework cannot do, ``kind`` or ``kind.field=value`` -> the worker's reason.
+    """
 
     layers: frozenset[str]
     composed: dict[str, str]
+    unsupported: dict[str, str]
 
     def of(self, kind: str) -> str:
         """Return ``native``, ``composed`` (in at least one of its forms) or ``unsupported`` for a layer kind."""
@@ -41,12 +45,18 @@ def capabilities(framework: str, workers_dir: Path = WORKERS_DIR) -> Capabilitie
     try:
         (layers,) = _assigned(found[0].body, "layers")
         kinds = frozenset(str(ast.literal_eval(key)) for key in layers.keys)  # type: ignore[attr-defined]
-        composed = [ast.literal_eval(value) for value in _assigned(found[0].body, "composed")]
+        composed, unsupported = [_literal(found[0].body, name) for name in ("composed", "unsupported")]
     except (ValueError, AttributeError):
         raise LookupError(
-            f"{path.name}: the dict `layers` of {found[0].name} must have literal keys, `composed` be a literal"
+            f"{path.name}: the dict `layers` of {found[0].name} must have literal keys, "
+            "`composed` and `unsupported` be literals"
         ) from None
-    return Capabilities(kinds, composed[-1] if composed else {})
+    return Capabilities(kinds, composed, unsupported)
+
+
+def _literal(body: list[ast.stmt], name: str) -> dict[str, str]:
+    values = _assigned(body, name)
+    return dict(ast.literal_eval(values[-1])) if values else {}
 
 
 def _assigned(body: list[ast.stmt], name: str) -> list[ast.expr]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from workers.spec import Conv2D, Input, MaxPool2D, ResolvedLayer
+from workers.spec import RUNNING, Input, ResolvedLayer
 
 Shape = list[int]
 
@@ -50,50 +50,77 @@ def resolve(layers: Sequence[Any], inputs: Sequence[Input]) -> list[ResolvedLaye
 
 def parameter_count(layers: Sequence[ResolvedLayer]) -> int:
     """Return the number of trainable numbers in a model."""
-    return sum(prod(shape) for item in layers for shape in item.parameters.values())
+    return sum(prod(shape) for item in layers for role, shape in item.parameters.items() if role not in RUNNING)
+
+
+RANKS = {
+    "dense": (1, 2),
+    "conv2d": (3,),
+    "maxpool2d": (3,),
+    "averagepool2d": (3,),
+    "conv1d": (2,),
+    "globalmaxpool1d": (2,),
+    "lstm": (2,),
+    "embedding": (1,),
+}
+"""Layer kind -> the numbers of axes that its input may have; any number for the others."""
+
+MEANINGS = {1: "(features,)", 2: "(steps, features)", 3: "(height, width, channels)"}
 
 
 def _complaint(layer: Any, shape: Shape, tokens: bool) -> str | None:
     """Return why ``layer`` cannot take ``shape``, or None."""
-    rank_wanted = {"dense": 1, "conv2d": 3, "maxpool2d": 3, "lstm": 2, "embedding": 1}.get(layer.kind)
-    if rank_wanted is not None and len(shape) != rank_wanted:
-        meaning = {1: "(features,)", 2: "(steps, features)", 3: "(height, width, channels)"}[rank_wanted]
-        if layer.kind == "embedding":
-            meaning = "(steps,)"
+    ranks = RANKS.get(layer.kind)
+    if ranks is not None and len(shape) not in ranks:
+        meaning = " or ".join(MEANINGS[rank] for rank in ranks) if layer.kind != "embedding" else "(steps,)"
         hint = " A flatten layer before it would help." if layer.kind == "dense" else ""
         return f"needs an input of shape {meaning}, but gets {tuple(shape)}.{hint}"
     if (layer.kind == "embedding") != tokens:
         if tokens:
             return "gets int32 tokens; the first layer of a model on tokens must be an embedding."
         return "needs int32 tokens, but gets floating-point numbers."
-    if isinstance(layer, (Conv2D, MaxPool2D)) and layer.padding == "valid":
-        window = _window(layer)
-        if window[0] > shape[0] or window[1] > shape[1]:
-            return (
-                f"has a window of {window[0]} x {window[1]} that does not fit its input of "
-                f"{shape[0]} x {shape[1]} (height x width) without padding."
-            )
+    if layer.kind == "reshape" and prod(layer.shape) != prod(shape):
+        return f"makes {tuple(layer.shape)}, {prod(layer.shape)} numbers, of {tuple(shape)}, {prod(shape)} numbers."
+    window, _ = _window(layer)
+    if window and layer.padding == "valid" and any(w > size for w, size in zip(window, shape, strict=False)):
+        axes = "height x width" if len(window) == 2 else "steps"
+        return (
+            f"has a window of {_times(window)} that does not fit its input of {_times(shape[: len(window)])} ({axes}) "
+            f"without padding."
+        )
     return None
 
 
-def _window(layer: Conv2D | MaxPool2D) -> tuple[int, int]:
-    return layer.kernel_size if isinstance(layer, Conv2D) else layer.pool_size
+def _times(sizes: Sequence[int]) -> str:
+    return " x ".join(map(str, sizes))
+
+
+def _window(layer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return (window, strides) of a layer that slides, both empty for one that does not."""
+    if layer.kind == "conv1d":
+        return (layer.kernel_size,), (layer.strides,)
+    if layer.kind in ("conv2d", "maxpool2d", "averagepool2d"):
+        return layer.kernel_size if layer.kind == "conv2d" else layer.pool_size, layer.strides
+    return (), ()
 
 
 def _output_shape(layer: Any, shape: Shape) -> Shape:
     if layer.kind == "dense":
-        return [layer.units]
+        return [*shape[:-1], layer.units]
     if layer.kind == "flatten":
         return [prod(shape)]
+    if layer.kind == "reshape":
+        return list(layer.shape)
     if layer.kind == "embedding":
         return [shape[0], layer.units]
     if layer.kind == "lstm":
         return [layer.units] if layer.output == "last" else [shape[0], layer.units]
-    if isinstance(layer, (Conv2D, MaxPool2D)):
-        window = _window(layer)
-        channels = layer.filters if isinstance(layer, Conv2D) else shape[2]
-        sizes = [_outputs(*numbers, layer.padding) for numbers in zip(shape[:2], window, layer.strides, strict=True)]
-        return [*sizes, channels]
+    if layer.kind == "globalmaxpool1d":
+        return shape[1:]
+    window, strides = _window(layer)
+    if window:
+        sizes = zip(shape[:-1], window, strides, strict=True)
+        return [*(_outputs(*numbers, layer.padding) for numbers in sizes), getattr(layer, "filters", shape[-1])]
     return shape
 
 
@@ -104,11 +131,13 @@ def _outputs(size: int, window: int, stride: int, padding: str) -> int:
 def _parameter_shapes(layer: Any, shape: Shape) -> dict[str, Shape]:
     if layer.kind == "embedding":
         return {"table": [layer.vocabulary_size, layer.units]}
+    if layer.kind == "batchnorm":
+        return {role: [shape[-1]] for role in ("gamma", "beta", *RUNNING)}
     shapes: dict[str, Shape]
     if layer.kind == "dense":
-        shapes, bias = {"kernel": [shape[0], layer.units]}, layer.units
-    elif layer.kind == "conv2d":
-        shapes, bias = {"kernel": [*layer.kernel_size, shape[2], layer.filters]}, layer.filters
+        shapes, bias = {"kernel": [shape[-1], layer.units]}, layer.units
+    elif layer.kind in ("conv1d", "conv2d"):
+        shapes, bias = {"kernel": [*_window(layer)[0], shape[-1], layer.filters]}, layer.filters
     elif layer.kind == "lstm":
         shapes = {"kernel": [shape[1], 4 * layer.units], "recurrent_kernel": [layer.units, 4 * layer.units]}
         bias = 4 * layer.units

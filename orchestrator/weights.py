@@ -18,6 +18,10 @@ DEFAULT_INITIALISERS: dict[str, Initialiser] = {
     "recurrent_kernel": Initialiser(kind="orthogonal"),
     "bias": Initialiser(kind="constant", value=0.0),
     "table": Initialiser(kind="uniform", value=0.05),
+    "gamma": Initialiser(kind="constant", value=1.0),
+    "beta": Initialiser(kind="constant", value=0.0),
+    "running_mean": Initialiser(kind="constant", value=0.0),
+    "running_variance": Initialiser(kind="constant", value=1.0),
 }
 """Tensor role -> initialiser, where a workload does not say (Keras' defaults, which most papers used)."""
 

@@ -6,8 +6,9 @@ from orchestrator.catalogue import spellings
 from orchestrator.datasets import DATASETS
 from orchestrator.explain import nearest
 from orchestrator.shapes import ShapeError, resolve
-from workers.compat import Count, Field, Flag, Index, Literal, Positive, Text
+from workers.compat import Count, Field, Flag, Index, Positive, Text
 from workers.spec import (
+    Function,
     Initialiser,
     Input,
     Layer,
@@ -17,8 +18,6 @@ from workers.spec import (
     ResolvedLayer,
     Schedule,
 )
-
-Function = Literal["tanh", "relu", "sigmoid", "softmax", "linear"]
 
 
 class Workload(Record):

@@ -20,6 +20,10 @@ SQUARED = {"kind": "mean_squared_error"}
 SGD = {"kind": "sgd", "learning_rate": 0.05, "momentum": 0.5, "nesterov": True, "weight_decay": 0.01}
 ADAM = {"kind": "adam", "learning_rate": 0.01, "beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-7, "weight_decay": 0.01}
 STEP_DECAY = {"kind": "step", "every_steps": 1, "factor": 0.5}
+ADADELTA = {"kind": "adadelta", "learning_rate": 0.9, "rho": 0.8, "epsilon": 1e-4, "weight_decay": 0.01}
+RMSPROP = {"kind": "rmsprop", "learning_rate": 0.01, "rho": 0.8, "epsilon": 1e-4, "weight_decay": 0.01}
+INVERSE_DECAY = {"kind": "inv", "gamma": 0.5, "power": 0.75}
+EPOCH_DECAY = {"kind": "epoch", "after_epochs": 1, "factor": 0.5}  # a step of the gate is an epoch to it
 HEAD = {"kind": "dense", "units": 5}
 
 BASES: dict[str, Job] = {
@@ -29,7 +33,7 @@ BASES: dict[str, Job] = {
             {"kind": "dense", "units": 14},
             *(
                 part
-                for function in ("tanh", "relu", "sigmoid", "softmax", "linear")
+                for function in ("tanh", "relu", "sigmoid", "elu", "softmax", "linear")
                 for part in ({"kind": "activation", "function": function}, {"kind": "dense", "units": 12})
             ),
             HEAD,
@@ -78,6 +82,46 @@ BASES: dict[str, Job] = {
         SGD | {"velocity": "gradient", "weight_decay_on": "all"},
         SQUARED | {"over_outputs": "sum"},
     ),
+    "steps": make_job(
+        [
+            {"kind": "conv1d", "filters": 5, "kernel_size": 3, "strides": 2, "padding": "same"},
+            {"kind": "activation", "function": "elu"},
+            {"kind": "lstm", "units": 6, "output": "sequence", "stateful": True},
+            {"kind": "dense", "units": 7},
+            {"kind": "globalmaxpool1d"},
+            HEAD,
+        ],
+        STEPS,
+        RMSPROP,
+        SQUARED,
+        schedule=INVERSE_DECAY,
+    ),
+    "images": make_job(
+        [
+            {"kind": "reshape", "shape": [12, 4, 3]},
+            {"kind": "batchnorm", "momentum": 0.8, "epsilon": 0.05},
+            {"kind": "conv2d", "filters": 4, "kernel_size": [2, 2]},
+            {"kind": "averagepool2d", "pool_size": [3, 2], "strides": [2, 1], "padding": "same"},
+            {"kind": "batchnorm", "momentum": 0.9, "epsilon": 0.01},
+            {"kind": "flatten"},
+            HEAD,
+        ],
+        IMAGE,
+        ADADELTA,
+        CATEGORICAL,
+        schedule=EPOCH_DECAY,
+    ),
+    "language": make_job(
+        [
+            {"kind": "embedding", "vocabulary_size": 11, "units": 4},
+            {"kind": "lstm", "units": 6, "output": "sequence", "stateful": True},
+            {"kind": "dense", "units": 11},
+        ],
+        TOKENS,
+        SGD,
+        CATEGORICAL | {"over_steps": "sum"},
+        clip_norm=0.5,
+    ),
     "flat": make_job(
         [{"kind": "dense", "units": 8, "bias": False}, HEAD], FLAT, ADAM, BINARY | {"over_outputs": "sum"}
     ),
@@ -89,7 +133,7 @@ EXCEPTIONS = {
     ("recipe", "batch_size"): "the gate sets its own; batches are cut by the harness from the same job",
     ("recipe", "epochs"): "counted by the harness, never by a worker",
     ("recipe", "evaluation_batch_size"): "prediction is row by row; how many at once changes no result",
-    ("constant", "kind"): "no schedule but this one has no further fields; step decay is altered field by field",
+    ("constant", "kind"): "has no further fields; the other schedules are altered field by field",
 }
 
 
@@ -116,6 +160,8 @@ def altered_value(annotation: Any, value: Any) -> Any:
         return not value
     if isinstance(value, int):
         return value + 1
+    if isinstance(value, list):
+        return value[::-1]
     if isinstance(value, tuple):
         return (value[0] + 1, *value[1:])
     if isinstance(value, float):
@@ -131,15 +177,24 @@ def alterations() -> Iterator[Alteration]:
                 layers = [other.layer for other in job.model.layers]
                 layers[place] = layer
                 with contextlib.suppress(ShapeError):  # refused by the plan; another base holds it
-                    yield Alteration(base, type(layer), item.name, field, with_layers(job, layers))
+                    altered = with_layers(job, layers)
+                    if _outputs(altered) == _outputs(job):  # else no target fits, and the plan refuses that too
+                        yield Alteration(base, type(layer), item.name, field, altered)
         recipe = job.recipe
-        for field, altered in _altered(recipe, "recipe"):
-            yield Alteration(base, Recipe, "recipe", field, job.model_copy(update={"recipe": altered}))
+        for field, changed_recipe in _altered(recipe, "recipe"):
+            yield Alteration(base, Recipe, "recipe", field, job.model_copy(update={"recipe": changed_recipe}))
         for part in ("optimiser", "loss", "schedule"):
-            for field, altered in _altered(getattr(recipe, part), part):
+            for field, changed_part in _altered(getattr(recipe, part), part):
+                if field == "over_steps" and _outputs(job) == 1:
+                    continue  # of one step it is the same
                 own = getattr(recipe, part)
-                changed = job.model_copy(update={"recipe": recipe.model_copy(update={part: altered})})
+                changed = job.model_copy(update={"recipe": recipe.model_copy(update={part: changed_part})})
                 yield Alteration(base, type(own), f"{part} {own.kind}", field, changed)
+
+
+def _outputs(job: Job) -> int:
+    """Return how many axes an output has: one, or one more for its steps."""
+    return len(job.model.layers[-1].output_shape)
 
 
 def with_layers(job: Job, layers: list[Any]) -> Job:
@@ -151,10 +206,14 @@ def with_layers(job: Job, layers: list[Any]) -> Job:
 OTHER_KIND = {
     "sgd": spec.Adam(kind="adam", learning_rate=0.05),
     "adam": spec.SGD(kind="sgd", learning_rate=0.01),
+    "adadelta": spec.RMSprop(kind="rmsprop", learning_rate=0.01),
+    "rmsprop": spec.AdaDelta(kind="adadelta"),
     "categorical_cross_entropy": spec.BinaryCrossEntropy(kind="binary_cross_entropy"),
     "binary_cross_entropy": spec.MeanSquaredError(kind="mean_squared_error"),
     "mean_squared_error": spec.BinaryCrossEntropy(kind="binary_cross_entropy"),
     "step": spec.Constant(kind="constant"),
+    "inv": spec.Constant(kind="constant"),
+    "epoch": spec.Constant(kind="constant"),
 }
 
 

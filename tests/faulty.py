@@ -67,7 +67,9 @@ def install(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a copy of the project with the faulty framework in ``root`` the one that plans, builds and runs."""
     shutil.copytree(catalogue.WORKERS_DIR, root / "workers", ignore=shutil.ignore_patterns("__pycache__"))
     (root / "workers" / "faulty_worker.py").write_text(WORKER)
-    shutil.copy(root / "workers" / "numpy_worker.py", root / "workers" / "faulty_numpy.py")  # a module of its own
+    for part, copied in (("worker", "numpy"), ("layers", "layers")):  # modules of its own
+        source = (root / "workers" / f"numpy_{part}.py").read_text()
+        (root / "workers" / f"faulty_{copied}.py").write_text(source.replace("numpy_layers", "faulty_layers"))
     shutil.copytree(catalogue.DOCKER_DIR, root / "docker")
     shutil.copytree(root / "docker" / "numpy", root / "docker" / "faulty")
     dockerfile = root / "docker" / "faulty" / "Dockerfile"

@@ -68,6 +68,7 @@ def make_job(
 def make_weights(job: Job, seed: int = 0) -> dict[str, np.ndarray]:
     """Return initial weights wide enough that no nonlinearity stays linear."""
     wide = dict.fromkeys(DEFAULT_INITIALISERS, Initialiser(kind="normal", value=0.4))
+    wide["running_variance"] = DEFAULT_INITIALISERS["running_variance"]  # never below 0
     return draw(job.model.layers, wide, seed)
 
 
@@ -84,10 +85,10 @@ def make_batch(job: Job, rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarr
     x: np.ndarray = rng.normal(size=shape).astype(np.float32)
     if source.dtype == "int32":
         x = rng.integers(0, job.model.layers[0].layer.vocabulary_size, shape, dtype=np.int32)
-    outputs = job.model.layers[-1].output_shape[-1]
+    *steps, outputs = job.model.layers[-1].output_shape
     y: np.ndarray
     if job.recipe.loss.kind == "categorical_cross_entropy":
-        y = rng.integers(0, outputs, rows, dtype=np.int32)
+        y = rng.integers(0, outputs, (rows, *steps), dtype=np.int32)
     elif job.recipe.loss.kind == "binary_cross_entropy":
         y = rng.integers(0, 2, (rows, outputs)).astype(np.float32)
     else:

@@ -22,7 +22,7 @@ from .schedules import learning_rates
 from .scoring import learned, probabilities, score
 from .spec import Environment, Epoch, Job, Result, arrays_sha256, pretty_json
 from .threads import LoadClock, ThreadClock
-from .worker import Arrays, Unsupported, Worker, missing_kinds, notes_for, staged
+from .worker import Arrays, Unsupported, Worker, notes_for, refused, staged, stateful, trainable
 
 PREDICT_PASSES = 3  # over the test rows, at least ...
 PREDICT_SECONDS = 0.5  # ... and until they took this long
@@ -124,15 +124,16 @@ def _train(job: Job, worker: Worker, data: Arrays, test: Any, result: Result) ->
     size, rows = job.recipe.batch_size, job.dataset.train_rows
     steps = -(-rows // size)
     outputs = np.empty(0)
-    load = LoadClock()
+    load, ordered = LoadClock(), stateful(job)
 
     def stage(chosen: np.ndarray) -> Any:
         x, y = data["train_x"][chosen], data["train_y"][chosen]
         return timed(lambda: staged(worker, job, x, y), worker)
 
     for number in range(job.carried_epochs + job.recipe.epochs):
-        order = np.random.RandomState([job.seed, number]).permutation(rows)
-        rates = learning_rates(job.recipe, number * steps, steps)
+        order = np.arange(rows) if ordered else np.random.RandomState([job.seed, number]).permutation(rows)
+        rates = learning_rates(job.recipe, number * steps, steps, steps)
+        worker.reset_states()
         parts = [(order, rates)] if number else [(order[:size], rates[:1]), (order[size:], rates[1:])]
         stage_seconds, train_seconds, total = 0.0, [], 0.0
         threads = ThreadClock()
@@ -214,9 +215,9 @@ def _opened(job: Job, result: Result) -> Worker:
     module, result.phases.import_seconds = timed(lambda: importlib.import_module("." + name + "_worker", __package__))
     worker: Worker = module.WORKER()
     result.environment.versions = worker.versions()
-    kinds = missing_kinds(worker, job)
-    if kinds:
-        raise Unsupported("the {} worker has no layer kind {}".format(name, ", ".join(kinds)))
+    reasons = refused(worker, job)
+    if reasons:
+        raise Unsupported("{} cannot run this job. {}".format(name, "; ".join(reasons)))
     _, result.phases.open_device_seconds = timed(lambda: worker.open_device(job.device, job.threads))
     return worker
 
@@ -264,9 +265,9 @@ def load_weights(job: Job, folder: Path) -> Arrays:
 
 def check_parameters(job: Job, weights: Arrays, parameters: Arrays) -> None:
     """Refuse to time a model that is not the job's: its parameter count, names or initial values differ."""
-    count = sum(value.size for value in parameters.values())
+    count = sum(value.size for name, value in parameters.items() if trainable(name))
     if count != job.model.parameter_count:
-        text = "the worker's model has {} parameters, the job's {}; nothing was timed"
+        text = "the worker's model has {} trainable parameters, the job's {}; nothing was timed"
         raise ValueError(text.format(count, job.model.parameter_count))
     for name, value in weights.items():
         if name not in parameters or not np.array_equal(parameters[name], value):

@@ -14,7 +14,7 @@ import numpy as np
 from .numpy_worker import NumpyWorker
 from .parity import ROWS, STEPS, pass_job, relative, run_pass, update_errors
 from .spec import Job
-from .worker import Arrays
+from .worker import Arrays, trainable
 
 SEED = 1
 NOISE = 3e-7  # relative; about what float32 rounding does to a weight, an input and a gradient
@@ -65,9 +65,9 @@ def _noise_batch(job: Job, rng: np.random.RandomState) -> Tuple[np.ndarray, np.n
         x = rng.randint(0, vocabulary, shape).astype(np.int32)
     else:
         x = rng.randn(*shape).astype(np.float32)
-    outputs = job.model.layers[-1].output_shape[-1]
+    *steps, outputs = job.model.layers[-1].output_shape
     if job.recipe.loss.kind == "categorical_cross_entropy":
-        return x, rng.randint(0, outputs, ROWS).astype(np.int32)
+        return x, rng.randint(0, outputs, [ROWS, *steps]).astype(np.int32)
     binary = job.recipe.loss.kind == "binary_cross_entropy"
     y = rng.randint(0, 2, (ROWS, outputs)) if binary else rng.randn(ROWS, outputs)
     return x, y.astype(np.float32)
@@ -78,7 +78,8 @@ def _stress(job: Job, record: Arrays) -> Dict[str, Any]:
 
     Clipping is made active at half of the first gradient's norm; that gradient is the first pass's update.
     """
-    norm = sum(float((value**2).sum()) for key, value in record.items() if key.startswith("update/gradient/")) ** 0.5
+    first = [a for key, a in record.items() if key.startswith("update/gradient/") and trainable(key)]
+    norm = sum(float((value**2).sum()) for value in first) ** 0.5
     targets = dict(STRESS, clip_norm=0.5 * norm)
     own = {field: getattr(job.recipe.optimiser, field, 0.0) for field in STRESS}
     own["clip_norm"] = job.recipe.clip_norm or 0.0

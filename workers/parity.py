@@ -14,7 +14,7 @@ import numpy as np
 from . import dropout_probe
 from .schedules import learning_rates
 from .spec import SGD, Constant, Job, TensorError, Verdict
-from .worker import Arrays, Worker, notes_for, staged
+from .worker import Arrays, Worker, notes_for, staged, stateful, trainable
 
 ROWS = 16
 STEPS = {"gradient": 1, "recipe": 3, "stressed": 3}
@@ -37,6 +37,8 @@ def pass_job(job: Job, name: str, stress: Dict[str, Any]) -> Job:
     not replacing them, keeps an altered value visible.
     """
     recipe = job.recipe.model_copy(update={"batch_size": ROWS})
+    if stateful(job):  # two batches, the second of which goes on from the first
+        recipe = recipe.model_copy(update={"evaluation_batch_size": ROWS // 2})
     if name == "gradient":
         plain = SGD(kind="sgd", learning_rate=1.0)
         changes: Dict[str, Any] = {"optimiser": plain, "schedule": Constant(kind="constant"), "clip_norm": None}
@@ -71,7 +73,7 @@ def without_dropout(job: Job) -> Job:
 
 def pass_rates(job: Job, name: str) -> np.ndarray:
     """Return the learning rates of a pass's steps; the stressed one halves the third."""
-    rates = learning_rates(job.recipe, 0, STEPS[name])
+    rates = learning_rates(job.recipe, 0, STEPS[name], 1)
     return rates * [1.0, 1.0, 0.5] if name == "stressed" else rates
 
 
@@ -82,6 +84,7 @@ def run_pass(worker: Worker, job: Job, name: str, record: Arrays) -> PassRun:
     handles = [staged(worker, job, record["x/%d" % step], record["y/%d" % step]) for step in range(STEPS[name])]
     start = worker.parameters()
     outputs = worker.predict(handles[0])
+    worker.reset_states()
     losses = [worker.train_epoch(handle, np.array([rate])) for handle, rate in zip(handles, pass_rates(job, name))]
     worker.synchronize()
     updates = {key: value.astype(np.float64) - weights[key] for key, value in worker.parameters().items()}
@@ -99,12 +102,18 @@ def relative(value: np.ndarray, reference: np.ndarray) -> float:
 
 
 def update_errors(updates: Arrays, reference: Arrays) -> Dict[str, float]:
-    """Return each update's relative L2 distance, its denominator floored at 1% of the largest RMS update."""
-    floor = 0.01 * max(float((r * r).mean()) for r in reference.values()) ** 0.5
-    return {
-        key: float(np.linalg.norm(updates[key] - r)) / max(float(np.linalg.norm(r)), floor * r.size**0.5, 1e-30)
-        for key, r in reference.items()
-    }
+    """Return each update's relative L2 distance, its denominator floored at 1% of the largest RMS update.
+
+    Running statistics are no gradient's work and have another size: their floor is their own.
+    """
+    found = {}
+    for moved in (True, False):
+        group = {key: r for key, r in reference.items() if trainable(key) == moved}
+        floor = 0.01 * max((float((r * r).mean()) for r in group.values()), default=0.0) ** 0.5
+        for key, r in group.items():
+            length = max(float(np.linalg.norm(r)), floor * r.size**0.5, 1e-30)
+            found[key] = float(np.linalg.norm(updates[key] - r)) / length
+    return {key: found[key] for key in reference}
 
 
 class Difference(Exception):

@@ -28,8 +28,11 @@ from .compat import (
 # ---------------------------------------------------------------------------- layers
 
 
+Function = Literal["tanh", "relu", "sigmoid", "elu", "softmax", "linear"]
+
+
 class Dense(Record):
-    """y = x @ kernel + bias. Input (features,); kernel (features, units), bias (units,)."""
+    """y = x @ kernel + bias. Input (features,) or (steps, features), each step alike; kernel (features, units)."""
 
     kind: Literal["dense"]
     units: Count
@@ -37,16 +40,23 @@ class Dense(Record):
 
 
 class Activation(Record):
-    """An elementwise function; softmax runs over the last axis."""
+    """An elementwise function (elu: exp(x) - 1 below 0); softmax runs over the last axis."""
 
     kind: Literal["activation"]
-    function: Literal["tanh", "relu", "sigmoid", "softmax", "linear"]
+    function: Function
 
 
 class Flatten(Record):
     """(height, width, channels) to (height * width * channels,), in that order in every framework."""
 
     kind: Literal["flatten"]
+
+
+class Reshape(Record):
+    """The same numbers in another ``shape``, in the spec's order: the last axis moves fastest."""
+
+    kind: Literal["reshape"]
+    shape: List[Count]
 
 
 class Dropout(Record):
@@ -70,6 +80,17 @@ class Conv2D(Record):
     bias: Flag = True
 
 
+class Conv1D(Record):
+    """Cross-correlation along the steps. Input (steps, in); kernel (kernel_size, in, filters); ``same`` as Conv2D."""
+
+    kind: Literal["conv1d"]
+    filters: Count
+    kernel_size: Count
+    strides: Count = 1
+    padding: Literal["valid", "same"] = "valid"
+    bias: Flag = True
+
+
 class MaxPool2D(Record):
     """Maximum over windows; ``same`` pads as Conv2D does, with minus infinity."""
 
@@ -77,6 +98,34 @@ class MaxPool2D(Record):
     pool_size: Tuple[Count, Count] = (2, 2)
     strides: Tuple[Count, Count] = (2, 2)
     padding: Literal["valid", "same"] = "valid"
+
+
+class AveragePool2D(Record):
+    """Mean over windows; ``same`` pads as Conv2D does, and what it pads is not counted in the mean."""
+
+    kind: Literal["averagepool2d"]
+    pool_size: Tuple[Count, Count] = (2, 2)
+    strides: Tuple[Count, Count] = (2, 2)
+    padding: Literal["valid", "same"] = "valid"
+
+
+class GlobalMaxPool1D(Record):
+    """Maximum over the steps: (steps, features) to (features,)."""
+
+    kind: Literal["globalmaxpool1d"]
+
+
+class BatchNorm(Record):
+    """Batch normalisation over the last axis (Ioffe and Szegedy 2015); gamma, beta and running ones (features,).
+
+    Training: y = gamma * (x - mean) / sqrt(variance + epsilon) + beta with the batch's mean and biased variance,
+    and running = momentum * running + (1 - momentum) * the batch's, the variance times n / max(n - 1, 1) for n
+    numbers per feature, as the paper's inference does (its Algorithm 2). Prediction takes the running ones.
+    """
+
+    kind: Literal["batchnorm"]
+    momentum: Fraction = 0.99
+    epsilon: Positive = 1e-3
 
 
 class Embedding(Record):
@@ -90,6 +139,9 @@ class Embedding(Record):
 class LSTM(Record):
     """Long short-term memory, no peepholes. Input (steps, features); state starts at zero for each row.
 
+    ``stateful``: row k of a batch goes on from row k of the batch before it, and gradients stop between them; the
+    state starts at zero with every epoch and every prediction, and rows are never permuted (language models).
+
     kernel (features, 4 units), recurrent_kernel (units, 4 units), one bias (4 units,); ``gate_order`` is the
     order of the four blocks: input, forget, candidate g (tanh) and output gate. c = f * c + i * g, h = o * tanh(c).
     Output is the last h (units,) or all of them (steps, units).
@@ -100,11 +152,30 @@ class LSTM(Record):
     output: Literal["last", "sequence"] = "last"
     bias: Flag = True
     gate_order: Literal["ifgo", "ifog"] = "ifgo"
+    stateful: Flag = False
 
 
 Layer = Annotated[
-    Union[Dense, Activation, Flatten, Dropout, Conv2D, MaxPool2D, Embedding, LSTM], Field(discriminator="kind")
+    Union[
+        Dense,
+        Activation,
+        Flatten,
+        Reshape,
+        Dropout,
+        Conv2D,
+        Conv1D,
+        MaxPool2D,
+        AveragePool2D,
+        GlobalMaxPool1D,
+        BatchNorm,
+        Embedding,
+        LSTM,
+    ],
+    Field(discriminator="kind"),
 ]
+
+RUNNING = ("running_mean", "running_variance")
+"""The roles of parameters that no gradient reaches: no optimiser touches them, no decay, no clipping."""
 
 
 class ResolvedLayer(Record):
@@ -155,13 +226,49 @@ class Adam(Record):
     weight_decay_on: Literal["kernels", "all"] = "kernels"
 
 
-Optimiser = Annotated[Union[SGD, Adam], Field(discriminator="kind")]
+class AdaDelta(Record):
+    """AdaDelta (Zeiler 2012, Algorithm 1). With gradient d, running squares g and x (zero at first), epsilon e:
+
+    g = rho * g + (1 - rho) * d^2,  s = d * sqrt(x + e) / sqrt(g + e),  x = rho * x + (1 - rho) * s^2,  w -= r * s
+    The gradient includes weight_decay * w for the decayed tensors.
+    """
+
+    kind: Literal["adadelta"]
+    learning_rate: Positive = 1.0
+    rho: Fraction = 0.95
+    epsilon: Positive = 1e-6
+    weight_decay: NonNegative = 0.0
+    weight_decay_on: Literal["kernels", "all"] = "kernels"
+
+
+class RMSprop(Record):
+    """RMSprop (Tieleman and Hinton 2012), neither centred nor with momentum. v = rho * v + (1 - rho) * d^2, then
+
+    ``epsilon_form = "outside"``:  w -= r * d / (sqrt(v) + epsilon)    PyTorch, Caffe, Chainer
+    ``epsilon_form = "inside"``:   w -= r * d / sqrt(v + epsilon)      TensorFlow, Keras 3, MXNet
+    The gradient includes weight_decay * w for the decayed tensors.
+    """
+
+    kind: Literal["rmsprop"]
+    learning_rate: Positive
+    rho: Fraction = 0.9
+    epsilon: Positive = 1e-7
+    epsilon_form: Literal["outside", "inside"] = "outside"
+    weight_decay: NonNegative = 0.0
+    weight_decay_on: Literal["kernels", "all"] = "kernels"
+
+
+Optimiser = Annotated[Union[SGD, Adam, AdaDelta, RMSprop], Field(discriminator="kind")]
 
 
 class CategoricalCrossEntropy(Record):
-    """Softmax cross-entropy of logits (classes,) and a class index, averaged over the rows."""
+    """Softmax cross-entropy of logits (classes,) or (steps, classes) and a class index each, averaged over the rows.
+
+    ``over_steps``: of a row's steps, their mean, or their sum (Zaremba et al. 2014). Of one step it is the same.
+    """
 
     kind: Literal["categorical_cross_entropy"]
+    over_steps: Literal["mean", "sum"] = "mean"
 
 
 class BinaryCrossEntropy(Record):
@@ -195,7 +302,29 @@ class StepDecay(Record):
     factor: Positive
 
 
-Schedule = Annotated[Union[Constant, StepDecay], Field(discriminator="kind")]
+class InverseDecay(Record):
+    """The learning rate times (1 + gamma * step) ** -power, steps counted from 0. Caffe's ``inv``.
+
+    With power 1 it is what Keras 2 calls an optimiser's ``decay``.
+    """
+
+    kind: Literal["inv"]
+    gamma: Positive
+    power: Positive = 1.0
+
+
+class EpochDecay(Record):
+    """The learning rate as it is for ``after_epochs`` epochs, then times ``factor`` for each further epoch.
+
+    Zaremba et al. 2014 divide by 1.15 each epoch after 6: factor 1 / 1.15.
+    """
+
+    kind: Literal["epoch"]
+    after_epochs: Count
+    factor: Positive
+
+
+Schedule = Annotated[Union[Constant, StepDecay, InverseDecay, EpochDecay], Field(discriminator="kind")]
 
 
 class Recipe(Record):
@@ -453,12 +582,17 @@ def arrays_sha256(arrays: Mapping[str, Any]) -> str:
 
 __all__ = [
     "LSTM",
+    "RUNNING",
     "SGD",
     "Activation",
+    "AdaDelta",
     "Adam",
+    "AveragePool2D",
+    "BatchNorm",
     "BinaryCrossEntropy",
     "CategoricalCrossEntropy",
     "Constant",
+    "Conv1D",
     "Conv2D",
     "Dataset",
     "Dense",
@@ -466,10 +600,14 @@ __all__ = [
     "Embedding",
     "Environment",
     "Epoch",
+    "EpochDecay",
     "Flatten",
     "Framework",
+    "Function",
+    "GlobalMaxPool1D",
     "Initialiser",
     "Input",
+    "InverseDecay",
     "Job",
     "Layer",
     "Limits",
@@ -478,8 +616,10 @@ __all__ = [
     "MeanSquaredError",
     "Optimiser",
     "Phases",
+    "RMSprop",
     "Recipe",
     "Record",
+    "Reshape",
     "ResolvedLayer",
     "Result",
     "Schedule",

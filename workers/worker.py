@@ -9,7 +9,7 @@ from typing import Any, Callable, ClassVar, Dict, List, Optional, Set
 import numpy as np
 
 from .compat import Literal
-from .spec import Job
+from .spec import RUNNING, Job
 
 Arrays = Dict[str, np.ndarray]
 
@@ -22,7 +22,10 @@ class Worker:
     """One framework. A module ``NAME_worker`` ends with ``WORKER = ItsClass``."""
 
     layers: ClassVar[Dict[str, Callable[..., Any]]] = {}
-    """Layer kind -> the function that builds it. A kind that is missing is unsupported."""
+    """Layer kind -> the function that builds it. A kind that is missing stands in ``unsupported``."""
+
+    unsupported: ClassVar[Dict[str, str]] = {}
+    """What the framework cannot do -> why: ``kind`` of a layer, optimiser or loss, or ``kind.field=value``."""
 
     layout: ClassVar[str] = "channels_last"
     """``channels_last`` or ``channels_first``: how ``stage`` gets (height, width, channel) inputs."""
@@ -60,8 +63,8 @@ class Worker:
     def stage(self, inputs: Arrays, targets: np.ndarray) -> Any:
         """Return a handle on these rows for ``train_epoch`` and ``predict``.
 
-        inputs: {name: (rows, ...) float32, or int32 tokens}. targets: (rows,) int32 classes for categorical
-        cross-entropy, else (rows, outputs) float32.
+        inputs: {name: (rows, ...) float32, or int32 tokens}. targets: (rows,) or (rows, steps) int32 classes for
+        categorical cross-entropy, else (rows, outputs) float32.
         """
         raise NotImplementedError
 
@@ -69,25 +72,45 @@ class Worker:
         """Train on the handle's rows in their order, in batches of ``job.recipe.batch_size``, the last one
         possibly shorter, and return the loss averaged over the rows. rates: (steps,) float64 learning rates.
 
-        Optimiser state and the random stream go on from call to call.
+        Optimiser state, the random stream and the states of stateful layers go on from call to call.
         """
         raise NotImplementedError
 
     def predict(self, handle: Any) -> np.ndarray:
-        """Return the model's outputs (logits) for the handle's rows, (rows, outputs), dropout off."""
+        """Return the model's outputs (logits) for the handle's rows, (rows, ...), dropout off, in batches of
+        ``job.recipe.evaluation_batch_size``. Stateful layers start at zero, go on from batch to batch,
+        and are left at zero."""
         raise NotImplementedError
 
+    def reset_states(self) -> None:
+        """Set what stateful layers keep between training batches to zero; a worker with none has nothing to do."""
+
     def parameters(self) -> Arrays:
-        """Return the current parameters, named and laid out as in ``build``."""
+        """Return the current parameters, running ones too, named and laid out as in ``build``."""
         raise NotImplementedError
 
     def synchronize(self) -> None:
         """Return when all work given to the device is done."""
 
 
-def missing_kinds(worker: Worker, job: Job) -> List[str]:
-    """Return the layer kinds of the job that the worker has no builder for."""
-    return sorted({item.layer.kind for item in job.model.layers} - set(worker.layers))
+def refused(worker: Worker, job: Job) -> List[str]:
+    """Return what of the job the worker cannot do, each with the worker's reason."""
+    recipe, found = job.recipe, []
+    for part in [item.layer for item in job.model.layers] + [recipe.optimiser, recipe.loss]:
+        fields = ["{}.{}={}".format(part.kind, name, value) for name, value in part.model_dump().items()]
+        found += [name + ": " + worker.unsupported[name] for name in [part.kind, *fields] if name in worker.unsupported]
+    missing = {item.layer.kind for item in job.model.layers} - set(worker.layers) - set(worker.unsupported)
+    return sorted(set(found)) + [kind + ": the worker does not build it" for kind in sorted(missing)]
+
+
+def stateful(job: Job) -> bool:
+    """Return whether a layer of the job's model keeps its state from batch to batch."""
+    return any(getattr(item.layer, "stateful", False) for item in job.model.layers)
+
+
+def trainable(tensor: str) -> bool:
+    """Return whether gradients reach a tensor, LAYER/TENSOR."""
+    return tensor.split("/")[-1] not in RUNNING
 
 
 def checked_mode(job: Job, modes: "tuple[Optional[str], ...]") -> Optional[str]:
@@ -131,7 +154,7 @@ def layer_weights(weights: Arrays, name: str) -> Arrays:
 
 
 def decayed(optimiser: Any, tensor: str) -> bool:
-    """Return whether weight decay touches a tensor: every one, or kernels (recurrent ones too) only."""
+    """Return whether weight decay touches a trainable tensor: every one, or kernels (recurrent ones too) only."""
     return optimiser.weight_decay_on == "all" or tensor.endswith("kernel")
 
 

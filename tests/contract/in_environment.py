@@ -1,7 +1,8 @@
 """Runs many gate cases in one process of a framework's own environment (Theano compiles for seconds per process).
 
 usage: python in_environment.py LABEL FOLDER    with FOLDER/cases.json: [{name, record, job, change}]
-Writes FOLDER/verdicts.json: {case: verdict}. Must run on every Python that a worker runs on.
+Writes FOLDER/verdicts.json: {case: its verdict, or what is refused, or how it crashed}.
+Must run on every Python that a worker runs on.
 """
 
 import importlib
@@ -21,6 +22,7 @@ import numpy as np  # noqa: E402
 
 from workers import parity  # noqa: E402
 from workers.spec import Job  # noqa: E402
+from workers.worker import refused  # noqa: E402
 
 
 def second_bias(worker):
@@ -104,8 +106,13 @@ def main():
             CHANGES[case["change"]](worker)
         with np.load(os.path.join(FOLDER, case["record"] + ".npz")) as archive:
             record = dict(archive)
+        job = Job.model_validate(case["job"])
+        reasons = refused(worker, job)
+        if reasons:
+            verdicts[case["name"]] = {"refused": reasons}
+            continue
         try:
-            verdict = parity.check(worker, Job.model_validate(case["job"]), record)
+            verdict = parity.check(worker, job, record)
             verdicts[case["name"]] = verdict.model_dump(mode="json")
         except Exception:
             verdicts[case["name"]] = {"crashed": traceback.format_exc()}

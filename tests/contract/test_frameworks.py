@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from orchestrator.capabilities import capabilities
 from orchestrator.catalogue import ROOT, find, spellings
 from orchestrator.engines import Prepared
 from orchestrator.engines.local import LocalEngine
-from tests.alterations import ADAM, BASES, BINARY, HEAD, SGD, SQUARED, alterations
-from tests.jobs import CATEGORICAL, FLAT, IMAGE, STEPS, make_job, make_weights
+from tests.alterations import ADADELTA, ADAM, BASES, BINARY, HEAD, RMSPROP, SGD, SQUARED, alterations
+from tests.jobs import CATEGORICAL, FLAT, IMAGE, STEPS, TOKENS, make_job, make_weights
 from workers.numpy_reference import make_reference
 from workers.numpy_worker import NumpyWorker
 from workers.parity import ROWS
@@ -58,6 +59,27 @@ CASES: dict[str, Job] = {
         IMAGE,
         SGD,
     ),
+    "image rows as steps": make_job(
+        [{"kind": "reshape", "shape": [9, 16]}, {"kind": "lstm", "units": 6}, {"kind": "batchnorm"}, HEAD], IMAGE, SGD
+    ),
+    "images of steps": make_job(
+        [{"kind": "reshape", "shape": [6, 2, 2]}, {"kind": "averagepool2d"}, {"kind": "reshape", "shape": [6]}, HEAD],
+        STEPS,
+        SGD,
+    ),
+    "convolved tokens": make_job(
+        [
+            {"kind": "embedding", "vocabulary_size": 11, "units": 4},
+            {"kind": "conv1d", "filters": 5, "kernel_size": 2, "padding": "same"},
+            {"kind": "batchnorm"},
+            {"kind": "activation", "function": "relu"},
+            {"kind": "conv1d", "filters": 6, "kernel_size": 3, "strides": 2, "bias": False},
+            {"kind": "globalmaxpool1d"},
+            HEAD,
+        ],
+        TOKENS,
+        ADAM,
+    ),
     **{
         f"sgd {velocity} nesterov={nesterov} momentum={momentum}": make_job(
             SMALL, FLAT, {**SGD, "velocity": velocity, "nesterov": nesterov, "momentum": momentum}
@@ -72,6 +94,8 @@ CASES: dict[str, Job] = {
     "adam uncorrected, all decayed, clipped": make_job(
         SMALL, FLAT, {**ADAM, "epsilon_form": "uncorrected", "weight_decay_on": "all"}, clip_norm=0.1
     ),
+    "rmsprop inside": make_job(SMALL, FLAT, {**RMSPROP, "epsilon_form": "inside"}),
+    "adadelta, all decayed, clipped": make_job(SMALL, FLAT, {**ADADELTA, "weight_decay_on": "all"}, clip_norm=0.1),
     **{
         f"{loss['kind']} {over}": make_job(SMALL, FLAT, SGD, {**loss, "over_outputs": over})
         for loss in (BINARY, SQUARED)
@@ -89,6 +113,10 @@ SAMPLE = {
     ("cnn", "dropout_1", "rate"), ("cnn", "dropout_2", "rate"), ("cnn", "conv2d_1", "strides"),
     ("cnn", "maxpool2d_1", "pool_size"), ("cnn", "optimiser adam", "beta_2"), ("cnn", "optimiser adam", "epsilon"),
     ("cnn", "optimiser adam", "epsilon_form"), ("cnn", "loss binary_cross_entropy", "over_outputs"),
+    ("steps", "lstm_1", "stateful"), ("steps", "conv1d_1", "strides"), ("steps", "optimiser rmsprop", "epsilon_form"),
+    ("images", "averagepool2d_1", "pool_size"), ("images", "batchnorm_1", "epsilon"),
+    ("images", "batchnorm_2", "momentum"), ("images", "optimiser adadelta", "rho"),
+    ("language", "loss categorical_cross_entropy", "over_steps"),
     ("lstm", "lstm_1", "gate_order"), ("lstm", "lstm_1", "bias"),
 }  # fmt: skip
 COMPILING = {"theano", "keras", "keras:jax", "tf:xla", "torch:compile"}  # each case takes seconds to compile, so ...
@@ -147,7 +175,10 @@ def test_the_gate_passes_on_every_case_and_closes_on_the_altered_ones(label: str
     verdicts = run_cases(label, right + wrong, tmp_path, cache)
     crashed = {name: found["crashed"] for name, found in verdicts.items() if "crashed" in found}
     assert not crashed, "\n".join(f"{name}:\n{text}" for name, text in crashed.items())
-    found = {name: Verdict.model_validate(verdict) for name, verdict in verdicts.items()}
+    refused = {reason.split(": ")[0] for found in verdicts.values() for reason in found.get("refused", [])}
+    assert refused == set(capabilities(find(label).name).unsupported)  # nothing else, and all of it was tried
+    wrong = [item for item in wrong if "refused" not in verdicts[item["name"]]]
+    found = {name: Verdict.model_validate(found) for name, found in verdicts.items() if "refused" not in found}
     failed = {
         name: verdict.reason for name, verdict in found.items() if name.startswith("right") and not verdict.passed
     }

@@ -42,8 +42,8 @@ def test_every_frameworks_worker_can_be_read_and_has_no_kind_that_the_spec_has_n
 
 
 def test_a_kind_that_is_taken_out_is_unsupported(tmp_path: Path) -> None:
-    assert SOURCE.count('        "lstm": LSTM,\n') == 1
-    found = capabilities("mine", planted(tmp_path, SOURCE.replace('        "lstm": LSTM,\n', "")))
+    assert SOURCE.count('        "lstm": layers.LSTM,\n') == 1
+    found = capabilities("mine", planted(tmp_path, SOURCE.replace('        "lstm": layers.LSTM,\n', "")))
     assert found.of("lstm") == "unsupported"
     assert found.layers == set(NumpyWorker.layers) - {"lstm"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.alterations import BASES, Alteration, all_fields, alterations
 from tests.jobs import make_weights
-from workers import numpy_worker, parity
+from workers import numpy_layers, numpy_worker, parity
 from workers.numpy_reference import make_reference
 from workers.numpy_worker import NumpyWorker
 from workers.spec import Job, Verdict
@@ -50,27 +50,27 @@ def test_every_altered_field_is_caught(alteration: Alteration) -> None:
 
 
 def test_tanh_swapped_for_sigmoid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(numpy_worker.ACTIVATIONS, "tanh", numpy_worker.ACTIVATIONS["sigmoid"])
+    monkeypatch.setitem(numpy_layers.ACTIVATIONS, "tanh", numpy_layers.ACTIVATIONS["sigmoid"])
     assert_caught(verdict(NumpyWorker(), "mlp"), "outputs")
 
 
-class NoDropout(numpy_worker.Dropout):
+class NoDropout(numpy_layers.Dropout):
     def forward(self, x: Any, training: Any) -> Any:
         return super().forward(x, False)
 
 
-class AlwaysDropout(numpy_worker.Dropout):
+class AlwaysDropout(numpy_layers.Dropout):
     def forward(self, x: Any, training: Any) -> Any:
         return super().forward(x, True)
 
 
-class FrozenDropout(numpy_worker.Dropout):
+class FrozenDropout(numpy_layers.Dropout):
     def forward(self, x: Any, training: Any) -> Any:
         self.rng = np.random.RandomState(0)
         return super().forward(x, training)
 
 
-class UnscaledDropout(numpy_worker.Dropout):
+class UnscaledDropout(numpy_layers.Dropout):
     def forward(self, x: Any, training: Any) -> Any:
         y = super().forward(x, training)
         return y * (1 - self.spec.rate) if training else y
@@ -103,7 +103,7 @@ def test_dropout_missing_in_its_place_in_the_model_only() -> None:
 
 
 def test_a_second_lstm_bias_that_is_not_zero() -> None:
-    class TwoBiases(numpy_worker.LSTM):
+    class TwoBiases(numpy_layers.LSTM):
         def forward(self, x: Any, training: Any) -> Any:
             kept = self.parameters
             self.parameters = {**kept, "bias": kept["bias"] + np.float32(0.01)}

@@ -114,7 +114,7 @@ def extra_tensor(self: NumpyWorker) -> dict[str, np.ndarray]:
     ("parameters", "words"),
     [
         (changed_weights, "dense_1/kernel is not the job's initial weight"),
-        (extra_tensor, "the worker's model has 262 parameters, the job's 259"),
+        (extra_tensor, "the worker's model has 262 trainable parameters, the job's 259"),
     ],
 )
 def test_a_model_that_is_not_the_jobs_is_never_timed(
@@ -150,7 +150,10 @@ def test_a_missing_layer_kind_is_unsupported(prepared: tuple[Job, Path], monkeyp
     job, folder = prepared
     monkeypatch.delitem(NumpyWorker.layers, "activation")
     result = run_job(job, folder)
-    assert (result.status, result.reason) == ("unsupported", "the numpy worker has no layer kind activation")
+    assert (result.status, result.reason) == (
+        "unsupported",
+        "numpy cannot run this job. activation: the worker does not build it",
+    )
 
 
 @pytest.mark.parametrize(

@@ -147,9 +147,9 @@ STEP = {"kind": "step", "every_steps": 3, "factor": 0.5}
 RECIPE = {"optimiser": {"kind": "sgd", "learning_rate": 0.8}, "loss": CATEGORICAL}
 
 
-def rates(first_step: int, steps: int, **recipe: Any) -> list[float]:
+def rates(first_step: int, steps: int, steps_per_epoch: int = 1, **recipe: Any) -> list[float]:
     job = make_job([{"kind": "dense", "units": 5}], FLAT, **{**RECIPE, **recipe})
-    found = learning_rates(job.recipe, first_step, steps)
+    found = learning_rates(job.recipe, first_step, steps, steps_per_epoch)
     assert found.dtype == np.float64
     return list(found)
 
@@ -169,3 +169,25 @@ def test_step_decay_counts_on_from_epoch_to_epoch() -> None:
 
 def test_no_steps_have_no_rates() -> None:
     assert rates(5, 0, schedule=STEP) == []
+
+
+def test_inverse_decay_is_caffes() -> None:
+    inverse = {"kind": "inv", "gamma": 0.5, "power": 2.0}
+    assert rates(2, 2, schedule=inverse) == pytest.approx([0.8 / 2.0**2, 0.8 / 2.5**2])
+
+
+def test_epoch_decay_divides_once_each_epoch_after_so_many() -> None:
+    decay = {"kind": "epoch", "after_epochs": 2, "factor": 0.5}
+    assert rates(0, 9, steps_per_epoch=2, schedule=decay) == pytest.approx([0.8] * 4 + [0.4] * 2 + [0.2] * 2 + [0.1])
+
+
+# ---------------------------------------------------------------------------- losses over steps
+
+
+def test_a_loss_over_steps_is_their_mean_or_their_sum() -> None:
+    logits = np.random.default_rng(0).normal(size=(3, 4, 5))
+    targets = np.arange(12, dtype=np.int32).reshape(3, 4) % 5
+    mean, total = [CategoricalCrossEntropy(kind="categorical_cross_entropy", over_steps=o) for o in ("mean", "sum")]
+    flat, accuracy = score(mean, logits.reshape(12, 5), targets.ravel())
+    assert score(mean, logits, targets) == pytest.approx((flat, accuracy))
+    assert score(total, logits, targets) == pytest.approx((4 * flat, accuracy))

@@ -13,6 +13,7 @@ from workers.spec import Input, ResolvedLayer
 Data = dict[str, Any]
 CONV = {"kind": "conv2d", "filters": 6, "kernel_size": [3, 2]}
 POOL = {"kind": "maxpool2d"}
+CONV1D = {"kind": "conv1d", "filters": 5, "kernel_size": 3, "strides": 2}
 LSTM = {"kind": "lstm", "units": 7}
 DENSE = {"kind": "dense", "units": 5}
 
@@ -42,6 +43,14 @@ def resolved(layers: list[Data], source: Data) -> list[ResolvedLayer]:
         ({**POOL, "padding": "same"}, IMAGE, [5, 4, 2], {}, 0),
         ({**POOL, "pool_size": [3, 2], "strides": [2, 1]}, IMAGE, [4, 7, 2], {}, 0),
         ({**POOL, "pool_size": [3, 2], "strides": [2, 1], "padding": "same"}, IMAGE, [5, 8, 2], {}, 0),
+        (POOL | {"kind": "averagepool2d", "padding": "same"}, IMAGE, [5, 4, 2], {}, 0),
+        ({"kind": "reshape", "shape": [16, 9]}, IMAGE, [16, 9], {}, 0),
+        (DENSE, STEPS, [6, 5], {"kernel": [4, 5], "bias": [5]}, 25),
+        (CONV1D, STEPS, [2, 5], {"kernel": [3, 4, 5], "bias": [5]}, 65),
+        (CONV1D | {"padding": "same", "bias": False}, STEPS, [3, 5], {"kernel": [3, 4, 5]}, 60),
+        ({"kind": "globalmaxpool1d"}, STEPS, [4], {}, 0),
+        ({"kind": "batchnorm"}, IMAGE, [9, 8, 2],
+         {"gamma": [2], "beta": [2], "running_mean": [2], "running_variance": [2]}, 4),
         ({"kind": "embedding", "vocabulary_size": 11, "units": 4}, TOKENS, [6, 4], {"table": [11, 4]}, 44),
         (LSTM, STEPS, [7], {"kernel": [4, 28], "recurrent_kernel": [7, 28], "bias": [28]}, 336),
         ({**LSTM, "output": "sequence"}, STEPS, [6, 7], {"kernel": [4, 28], "recurrent_kernel": [7, 28], "bias": [28]},
@@ -93,13 +102,13 @@ def test_parameters_of_the_quick_suite(workload: str, count: int) -> None:
         (
             [DENSE],
             IMAGE,
-            "layer 1 (dense_1) needs an input of shape (features,), but gets (9, 8, 2). "
+            "layer 1 (dense_1) needs an input of shape (features,) or (steps, features), but gets (9, 8, 2). "
             "A flatten layer before it would help.",
         ),
         (
             [CONV, DENSE],
             IMAGE,
-            "layer 2 (dense_1) needs an input of shape (features,), but gets (7, 7, 6). "
+            "layer 2 (dense_1) needs an input of shape (features,) or (steps, features), but gets (7, 7, 6). "
             "A flatten layer before it would help.",
         ),
         ([CONV], FLAT, "layer 1 (conv2d_1) needs an input of shape (height, width, channels), but gets (12,)."),
@@ -132,6 +141,16 @@ def test_parameters_of_the_quick_suite(workload: str, count: int) -> None:
             IMAGE,
             "layer 1 (maxpool2d_1) has a window of 2 x 9 that does not fit its input of 9 x 8 (height x width) "
             "without padding.",
+        ),
+        (
+            [{**CONV1D, "kernel_size": 7}],
+            STEPS,
+            "layer 1 (conv1d_1) has a window of 7 that does not fit its input of 6 (steps) without padding.",
+        ),
+        (
+            [{"kind": "reshape", "shape": [5, 5]}],
+            STEPS,
+            "layer 1 (reshape_1) makes (5, 5), 25 numbers, of (6, 4), 24 numbers.",
         ),
         ([], FLAT, "a model needs at least one layer"),
     ],

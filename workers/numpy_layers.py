@@ -1,0 +1,288 @@
+"""Every layer of the spec in plain NumPy, forward and backward.
+
+A layer is a class with ``forward`` and ``backward``; ``backward`` takes the gradient of the loss by its output,
+fills ``gradients`` and returns the one by its input. Arrays are channels-last, rows first.
+"""
+
+from typing import Any, Dict
+
+import numpy as np
+
+from .worker import same_padding
+
+
+class Layer:
+    state: Any = None  # of a stateful LSTM, (h, c) after the last batch
+
+    def __init__(self, item, parameters, rng):
+        self.spec = item.layer
+        self.parameters = parameters
+        self.gradients = {}
+        self.rng = rng
+
+
+class Dense(Layer):
+    def forward(self, x, training):
+        self.x = x
+        y = x @ self.parameters["kernel"]
+        return y + self.parameters["bias"] if self.spec.bias else y
+
+    def backward(self, dy):
+        flat = dy.reshape(-1, dy.shape[-1])
+        self.gradients["kernel"] = self.x.reshape(len(flat), -1).T @ flat
+        if self.spec.bias:
+            self.gradients["bias"] = flat.sum(axis=0)
+        return dy @ self.parameters["kernel"].T
+
+
+def sigmoid(x):
+    return 0.5 * (1.0 + np.tanh(0.5 * x))  # no overflow for large negative x
+
+
+def softmax(x):
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+# function -> (value, gradient by the input, given the gradient and the value)
+ACTIVATIONS: Dict[str, Any] = {
+    "tanh": (np.tanh, lambda dy, y: dy * (1 - y * y)),
+    "relu": (lambda x: np.maximum(x, 0), lambda dy, y: dy * (y > 0)),
+    "sigmoid": (sigmoid, lambda dy, y: dy * y * (1 - y)),
+    "elu": (lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))), lambda dy, y: dy * np.where(y > 0, 1, y + 1)),
+    "softmax": (softmax, lambda dy, y: y * (dy - (dy * y).sum(axis=-1, keepdims=True))),
+    "linear": (lambda x: x, lambda dy, y: dy),
+}
+
+
+class Activation(Layer):
+    def forward(self, x, training):
+        self.y = ACTIVATIONS[self.spec.function][0](x)
+        return self.y
+
+    def backward(self, dy):
+        return ACTIVATIONS[self.spec.function][1](dy, self.y)
+
+
+class Flatten(Layer):
+    def forward(self, x, training):
+        self.shape = x.shape
+        return x.reshape(len(x), -1)
+
+    def backward(self, dy):
+        return dy.reshape(self.shape)
+
+
+class Reshape(Flatten):
+    def forward(self, x, training):
+        return super().forward(x, training).reshape([len(x), *self.spec.shape])
+
+
+class Dropout(Layer):
+    def forward(self, x, training):
+        self.mask = np.ones_like(x)
+        if training and self.spec.rate > 0:
+            keep = 1 - self.spec.rate
+            self.mask = ((self.rng.uniform(size=x.shape) < keep) / keep).astype(x.dtype)
+        return x * self.mask
+
+    def backward(self, dy):
+        return dy * self.mask
+
+
+class Windows(Layer):
+    """What convolution and pooling share: the input as (rows, height, width, window positions, channels)."""
+
+    pad_value = 0.0
+
+    def window(self):
+        return self.spec.kernel_size
+
+    def strides(self):
+        return self.spec.strides
+
+    def unfold(self, x):
+        (wh, ww), (sh, sw) = self.window(), self.strides()
+        self.padding = [(0, 0)] * 4
+        if self.spec.padding == "same":
+            self.padding[1:3] = [same_padding(x.shape[1], wh, sh), same_padding(x.shape[2], ww, sw)]
+        padded = np.pad(x, self.padding, mode="constant", constant_values=self.pad_value)
+        self.padded_shape = padded.shape
+        self.height = (padded.shape[1] - wh) // sh + 1
+        self.width = (padded.shape[2] - ww) // sw + 1
+        return np.stack([padded[region] for region in self.regions()], axis=3)
+
+    def regions(self):
+        """Yield, for each position inside the window, the slice of the padded input that it sees."""
+        (wh, ww), (sh, sw) = self.window(), self.strides()
+        for i in range(wh):
+            for j in range(ww):
+                yield (slice(None), slice(i, i + sh * self.height, sh), slice(j, j + sw * self.width, sw))
+
+    def fold(self, windows):
+        """The transpose of ``unfold``: add every window position's gradient where it came from."""
+        dx = np.zeros(self.padded_shape, windows.dtype)
+        for position, region in enumerate(self.regions()):
+            dx[region] += windows[:, :, :, position]
+        (top, bottom), (left, right) = self.padding[1:3]
+        return dx[:, top : dx.shape[1] - bottom, left : dx.shape[2] - right]
+
+
+class Conv2D(Windows):
+    def forward(self, x, training):
+        self.windows = self.unfold(x)
+        kernel = self.parameters["kernel"]
+        self.flat_kernel = kernel.reshape(-1, kernel.shape[-1])
+        rows, height, width = self.windows.shape[:3]
+        y = self.windows.reshape(rows * height * width, -1) @ self.flat_kernel
+        if self.spec.bias:
+            y = y + self.parameters["bias"]
+        return y.reshape(rows, height, width, -1)
+
+    def backward(self, dy):
+        flat = dy.reshape(-1, dy.shape[-1])
+        kernel = self.windows.reshape(len(flat), -1).T @ flat
+        self.gradients["kernel"] = kernel.reshape(self.parameters["kernel"].shape)
+        if self.spec.bias:
+            self.gradients["bias"] = flat.sum(axis=0)
+        return self.fold((flat @ self.flat_kernel.T).reshape(self.windows.shape))
+
+
+class Conv1D(Conv2D):
+    """A convolution over images of height 1."""
+
+    def window(self):
+        return (1, self.spec.kernel_size)
+
+    def strides(self):
+        return (1, self.spec.strides)
+
+    def forward(self, x, training):
+        return super().forward(x[:, None], training)[:, 0]
+
+    def backward(self, dy):
+        return super().backward(dy[:, None])[:, 0]
+
+
+class MaxPool2D(Windows):
+    pad_value = -np.inf
+
+    def window(self):
+        return self.spec.pool_size
+
+    def forward(self, x, training):
+        windows = self.unfold(x)
+        winners = windows.argmax(axis=3)[:, :, :, None]  # of tied maxima, the first
+        self.won = np.arange(windows.shape[3])[:, None] == winners
+        return windows.max(axis=3)
+
+    def backward(self, dy):
+        return self.fold(dy[:, :, :, None] * self.won)
+
+
+class AveragePool2D(Windows):
+    def window(self):
+        return self.spec.pool_size
+
+    def forward(self, x, training):
+        self.positions = self.window()[0] * self.window()[1]
+        self.counts = self.unfold(np.ones_like(x)).sum(axis=3)  # without what was padded
+        return self.unfold(x).sum(axis=3) / self.counts
+
+    def backward(self, dy):
+        return self.fold(np.stack([dy / self.counts] * self.positions, axis=3))
+
+
+class GlobalMaxPool1D(Layer):
+    def forward(self, x, training):
+        self.won = np.arange(x.shape[1])[:, None] == x.argmax(axis=1)[:, None]  # of tied maxima, the first
+        return x.max(axis=1)
+
+    def backward(self, dy):
+        return dy[:, None] * self.won
+
+
+class BatchNorm(Layer):
+    def forward(self, x, training):
+        p, axes = self.parameters, tuple(range(x.ndim - 1))
+        mean, variance = p["running_mean"], p["running_variance"]
+        if training:
+            mean, variance = x.mean(axis=axes), x.var(axis=axes)
+            count = x.size // x.shape[-1]
+            unbiased = variance * count / max(count - 1, 1)
+            for role, value in (("running_mean", mean), ("running_variance", unbiased)):
+                p[role] += (1 - self.spec.momentum) * (value - p[role])
+        self.scale = 1 / np.sqrt(variance + self.spec.epsilon)
+        self.normal = (x - mean) * self.scale
+        return p["gamma"] * self.normal + p["beta"]
+
+    def backward(self, dy):
+        axes = tuple(range(dy.ndim - 1))
+        self.gradients = {"gamma": (dy * self.normal).sum(axis=axes), "beta": dy.sum(axis=axes)}
+        d = dy * self.parameters["gamma"]
+        return self.scale * (d - d.mean(axis=axes) - self.normal * (d * self.normal).mean(axis=axes))
+
+
+class Embedding(Layer):
+    def forward(self, x, training):
+        self.tokens = x
+        return self.parameters["table"][x]
+
+    def backward(self, dy):
+        self.gradients["table"] = np.zeros_like(self.parameters["table"])
+        np.add.at(self.gradients["table"], self.tokens, dy)
+        return  # tokens have no gradient
+
+
+class LSTM(Layer):
+    def forward(self, x, training):
+        units = self.spec.units
+        weights = self.parameters
+        rows, steps = x.shape[:2]
+        h = c = np.zeros((rows, units), x.dtype)
+        if self.state is not None:
+            h, c = [kept[:rows] for kept in self.state]
+        self.x, self.steps, outputs = x, [], []
+        for t in range(steps):
+            z = x[:, t] @ weights["kernel"] + h @ weights["recurrent_kernel"]
+            if self.spec.bias:
+                z = z + weights["bias"]
+            gates = dict(zip(self.spec.gate_order, np.split(z, 4, axis=-1)))
+            i, f, o = sigmoid(gates["i"]), sigmoid(gates["f"]), sigmoid(gates["o"])
+            g = np.tanh(gates["g"])
+            previous_h, previous_c = h, c
+            c = f * c + i * g
+            h = o * np.tanh(c)
+            self.steps.append((i, f, g, o, c, previous_c, previous_h))
+            outputs.append(h)
+        if self.spec.stateful:
+            self.state = h, c
+        return h if self.spec.output == "last" else np.stack(outputs, axis=1)
+
+    def backward(self, dy):
+        weights = self.parameters
+        if self.spec.output == "last":
+            last, dy = dy, np.zeros((*self.x.shape[:2], self.spec.units), dy.dtype)
+            dy[:, -1] = last
+        self.gradients = {name: np.zeros_like(value) for name, value in weights.items()}
+        dx = np.zeros_like(self.x)
+        dh = dc = np.zeros_like(dy[:, 0])
+        for t in reversed(range(len(self.steps))):
+            i, f, g, o, c, previous_c, previous_h = self.steps[t]
+            dh = dh + dy[:, t]
+            tanh_c = np.tanh(c)
+            dc = dc + dh * o * (1 - tanh_c * tanh_c)
+            by_gate = {
+                "i": dc * g * i * (1 - i),
+                "f": dc * previous_c * f * (1 - f),
+                "g": dc * i * (1 - g * g),
+                "o": dh * tanh_c * o * (1 - o),
+            }
+            dz = np.concatenate([by_gate[gate] for gate in self.spec.gate_order], axis=-1)
+            self.gradients["kernel"] += self.x[:, t].T @ dz
+            self.gradients["recurrent_kernel"] += previous_h.T @ dz
+            if self.spec.bias:
+                self.gradients["bias"] += dz.sum(axis=0)
+            dx[:, t] = dz @ weights["kernel"].T
+            dh, dc = dz @ weights["recurrent_kernel"].T, dc * f
+        return dx
