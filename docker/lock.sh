@@ -9,8 +9,9 @@ pin() { # IN OUT PYTHON [OPTION ...]
   .venv/bin/uv pip compile --quiet --generate-hashes --no-header --python-version "$python" "$@" "$in" -o "$out"
 }
 pin pyproject.toml requirements.txt 3.11 --universal --extra dev
-for folder in docker/*/; do
-  python=$(sed -n 's/^FROM python:\([0-9.]*\)-.*/\1/p' "$folder/Dockerfile")
+for dockerfile in docker/*/Dockerfile docker/*/*/Dockerfile; do
+  folder=${dockerfile%Dockerfile}
+  python=$(sed -n 's/^FROM python:\([0-9.]*\)-.*/\1/p' "$dockerfile")
   for in in "$folder"requirements*.in; do
     pin "$in" "${in%.in}.txt" "$python" --python-platform x86_64-manylinux_2_28
   done

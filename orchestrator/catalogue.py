@@ -20,13 +20,29 @@ class Mode:
 
 
 @dataclass(frozen=True)
+class Version:
+    """Another pinned version for the same worker, with a folder of its own: ``docker/NAME/VERSION/``.
+
+    ``modes``: those of the framework's that it has too. None: as the framework has it.
+    """
+
+    python: str
+    no_gpu: str | None = None
+    modes: tuple[str, ...] = ()
+    requirements: Mapping[str, str] = field(default_factory=lambda: {"cpu": "requirements.txt"})
+    package: str | None = None
+    compile_cache: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
 class FrameworkEntry:
-    """What the host knows of a framework, or of one mode of it, before it has run.
+    """What the host knows of a framework, or of one mode or version of it, before it has run.
 
     ``requirements``: device -> pinned, hashed file in ``docker/NAME/``, one image variant each.
     ``no_gpu``: where there is no variant for it, why not.
     ``compile_cache``: {environment variable: value} with which its compiler keeps its cache in ``{folder}``.
     ``modes``: name -> what it changes; ``mode``: which of them this entry is, None for the framework's own way.
+    ``versions``: the same for other versions than the framework's own, and ``chosen_version``.
     """
 
     name: str
@@ -39,11 +55,35 @@ class FrameworkEntry:
     compile_cache: Mapping[str, str] = field(default_factory=dict)
     modes: Mapping[str, Mode] = field(default_factory=dict)
     mode: str | None = None
+    versions: Mapping[str, Version] = field(default_factory=dict)
+    chosen_version: str | None = None
 
     @property
     def label(self) -> str:
-        """``name``, or ``name:mode``."""
-        return self.name if self.mode is None else f"{self.name}:{self.mode}"
+        """``name``, ``name:mode``, ``name@version`` or ``name@version:mode``."""
+        version = f"@{self.chosen_version}" if self.chosen_version else ""
+        return self.name + version + (f":{self.mode}" if self.mode else "")
+
+    @property
+    def folder(self) -> str:
+        """Return where the files of its environment lie, below ``docker/``."""
+        return f"{self.name}/{self.chosen_version}" if self.chosen_version else self.name
+
+    def at_version(self, number: str) -> "FrameworkEntry":
+        """Return this framework at another version."""
+        version = self.versions[number]
+        return replace(
+            self,
+            chosen_version=number,
+            title=f"{self.title} {number}",
+            python=version.python,
+            requirements=version.requirements,
+            package=version.package or self.package,
+            compile_cache=self.compile_cache if version.compile_cache is None else version.compile_cache,
+            modes={name: replace(self.modes[name], title=f"{self.modes[name].title} {number}")
+                   for name in version.modes},
+            no_gpu=None if "gpu" in version.requirements else version.no_gpu or self.no_gpu,
+        )  # fmt: skip
 
     def in_mode(self, name: str) -> "FrameworkEntry":
         mode = self.modes[name]
@@ -55,6 +95,11 @@ class FrameworkEntry:
             compile_cache=mode.compile_cache or self.compile_cache,
         )
 
+    def rows(self) -> "list[FrameworkEntry]":
+        """Return this framework, in its own way and in each mode, and so at each of its other versions."""
+        versions = [self, *map(self.at_version, self.versions)]
+        return [row for entry in versions for row in (entry, *map(entry.in_mode, entry.modes))]
+
     @property
     def devices(self) -> tuple[str, ...]:
         return tuple(self.requirements)
@@ -62,10 +107,10 @@ class FrameworkEntry:
     @property
     def version(self) -> str:
         """Return the framework's version as its pinned file states it; that file is the one place for it."""
-        text = (DOCKER_DIR / self.name / self.requirements["cpu"]).read_text(encoding="utf-8")
+        text = (DOCKER_DIR / self.folder / self.requirements["cpu"]).read_text(encoding="utf-8")
         found = re.search(rf"^{re.escape(self.package)}==(\S+)", text, re.MULTILINE)
         if found is None:
-            raise LookupError(f"docker/{self.name}/{self.requirements['cpu']} does not pin {self.package}")
+            raise LookupError(f"docker/{self.folder}/{self.requirements['cpu']} does not pin {self.package}")
         return found.group(1)
 
 
@@ -91,6 +136,11 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
                 "eager": Mode("TensorFlow 2 (eager)"),
                 "xla": Mode("TensorFlow 2 (XLA)"),
             },
+            versions={
+                "2.2.0": Version(
+                    "3.8", "TensorFlow 2.2 was built for CUDA 10.1, which no present GPU runs", ("eager",)
+                ),
+            },
         ),
         FrameworkEntry(
             name="torch",
@@ -105,6 +155,9 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
                     "PyTorch (torch.compile)",
                     compile_cache={"TORCHINDUCTOR_CACHE_DIR": "{folder}", "TRITON_CACHE_DIR": "{folder}/triton"},
                 ),
+            },
+            versions={
+                "1.6.0": Version("3.8", "PyTorch 1.6 is built for CUDA 10.2, which no new GPU runs"),
             },
         ),
         FrameworkEntry(
@@ -139,17 +192,23 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
 
 
 def find(label: str) -> FrameworkEntry:
-    """Return the entry of ``name`` or ``name:mode``. Raises KeyError."""
-    name, _, mode = label.partition(":")
-    entry = FRAMEWORKS[name]
+    """Return the entry of ``name[@version][:mode]``. Raises KeyError."""
+    rest, _, mode = label.partition(":")
+    name, _, version = rest.partition("@")
+    entry = FRAMEWORKS[name].at_version(version) if version else FRAMEWORKS[name]
     return entry.in_mode(mode) if mode else entry
 
 
+def every_entry() -> list[FrameworkEntry]:
+    """Return the entry of every label."""
+    return [row for entry in FRAMEWORKS.values() for row in entry.rows()]
+
+
 def spellings() -> dict[str, str]:
-    """Return every accepted spelling -> the label: names, aliases, and each with its modes."""
+    """Return every accepted spelling -> the label: names, aliases, and each with its modes and versions."""
     return {
-        spelling + suffix: entry.name + suffix
+        spelling + row.label.removeprefix(entry.name): row.label
         for entry in FRAMEWORKS.values()
         for spelling in (entry.name, *entry.aliases)
-        for suffix in ("", *(f":{mode}" for mode in entry.modes))
+        for row in entry.rows()
     }

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from orchestrator.catalogue import FRAMEWORKS, find
+from orchestrator.catalogue import every_entry
 
 SUITES_DIR = Path(__file__).resolve().parent / "suites"
 ENGINES = ("auto", "docker", "local")
@@ -19,11 +19,12 @@ Offers = list[tuple[str, str]]  # (what is put in, what it means)
 
 
 def frameworks(ctx: Any, incomplete: str) -> Offers:
-    labels = [
-        label for entry in FRAMEWORKS.values() for label in (entry.name, *(f"{entry.name}:{m}" for m in entry.modes))
+    every = [
+        ("all", "every framework but the reference"),
+        ("all-modes", "the same, and their modes"),
+        ("all-versions", "the same, and their other versions"),
     ]
-    every = [("all", "every framework but the reference"), ("all-modes", "the same, and their modes")]
-    return _in_a_list([*((label, find(label).title) for label in labels), *every], incomplete)
+    return _in_a_list([*((entry.label, entry.title) for entry in every_entry()), *every], incomplete)
 
 
 def suites(ctx: Any, incomplete: str) -> Offers:

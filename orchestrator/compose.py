@@ -108,8 +108,8 @@ def chosen_frameworks(turns: Path, first: float, grace: float) -> list[str]:
     wanted = {service_of(find(label)) for label in asked} | {"numpy"}
     print(f"Waiting for the containers {', '.join(sorted(wanted))}.", flush=True)
     up = awaited(turns, wanted, first, grace)
-    if text == "all":  # somebody started a mode's own container, so wants it
-        asked += [label for label in framework_labels("all-modes", []) if service_of(find(label)) in {*up} - wanted]
+    if text == "all":  # somebody started a mode's or a version's own container, so wants it
+        asked += [label for label in framework_labels("all-versions", []) if service_of(find(label)) in {*up} - wanted]
     chosen = [label for label in asked if service_of(find(label)) in up]
     absent = [label for label in asked if label not in chosen]
     print(f"Up: {', '.join(up) or 'none'}." + (f" Not up, so not compared: {', '.join(absent)}." if absent else ""))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestrator.catalogue import FRAMEWORKS
+from orchestrator.catalogue import every_entry
 from orchestrator.machine import Daemon, Machine
 
 GIB = 1024**3
@@ -195,7 +195,7 @@ def load(machine: Machine) -> Finding:
 
 def interpreters(machine: Machine) -> Iterator[Finding]:
     for version, path in machine.interpreters.items():
-        names = ", ".join(entry.name for entry in FRAMEWORKS.values() if entry.python == version)
+        names = ", ".join(entry.label for entry in every_entry() if entry.python == version and not entry.mode)
         if path:
             yield Finding(f"Python {version}", "ok", f"{path}, for {names} in the local engine")
             continue

@@ -17,7 +17,7 @@ import requests
 from docker.errors import DockerException
 
 from orchestrator import gpu
-from orchestrator.catalogue import FRAMEWORKS
+from orchestrator.catalogue import every_entry
 from orchestrator.engines.local import find_interpreter
 from orchestrator.store import cache_dir
 
@@ -189,7 +189,7 @@ def busy_processes(processes: Iterable[psutil.Process], seconds: float) -> tuple
 
 def python_versions() -> list[str]:
     """Return the Python versions that the frameworks' environments need."""
-    return sorted({entry.python for entry in FRAMEWORKS.values()}, key=lambda text: [*map(int, text.split("."))])
+    return sorted({entry.python for entry in every_entry()}, key=lambda text: [*map(int, text.split("."))])
 
 
 def _text(path: Path) -> str:

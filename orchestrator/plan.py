@@ -202,11 +202,13 @@ def identified(template: Job, label: str, kind: str) -> Job:
     Limits, the verdict that it carries, the reference's file and what is read of its result are no part of that.
     """
     entry = find(label)
-    framework = Framework(name=entry.name, version=entry.version, mode=entry.mode)
+    framework = Framework(
+        name=entry.name, version=entry.version, mode=entry.mode, version_chosen=entry.chosen_version is not None
+    )
     job = template.model_copy(update={"framework": framework, "kind": kind})
     facts = {key: value for key, value in job.model_dump(mode="json").items() if key not in NOT_IDENTITY}
     digest = hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:12]
-    name = label.replace(":", "-") + ("-paper" if job.variant == "paper" else "")
+    name = label.replace(":", "-").replace("@", "-") + ("-paper" if job.variant == "paper" else "")
     last = f"r{job.repeat}" if kind == "train" else kind
     return job.model_copy(update={"id": f"{job.workload}-{name}-{job.device}-t{job.threads}-{last}-{digest}"})
 

@@ -49,14 +49,16 @@ class Request(Record):
 
 
 def framework_labels(text: str, mistakes: list[str]) -> list[str]:
-    """Return the frameworks' labels (``name`` or ``name:mode``), each once, in the order given.
+    """Return the frameworks' labels (``name[@version][:mode]``), each once, in the order given.
 
-    ``all`` is every framework in its own way, ``all-modes`` each of them in every mode; the reference is no contestant.
+    ``all`` is every framework in its own way, ``all-modes`` each of them in every mode, ``all-versions`` in every mode
+    and version; the reference is no contestant.
     """
     contestants = [entry for entry in FRAMEWORKS.values() if entry.name != "numpy"]
     several = {
         "all": [entry.name for entry in contestants],
-        "all-modes": [f"{entry.name}{mode}" for entry in contestants for mode in ("", *(f":{m}" for m in entry.modes))],
+        "all-modes": [row.label for entry in contestants for row in entry.rows() if not row.chosen_version],
+        "all-versions": [row.label for entry in contestants for row in entry.rows()],
     }
     known = spellings()
     labels: list[str] = []

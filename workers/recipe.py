@@ -1,10 +1,10 @@
 """What an environment is made of, and the hash by which it is told from any other; on the host and in an image.
 
-A framework's recipe is its docker folder and the modules of ``workers`` that are not another framework's. A module
-whose name starts with a framework's name and an underscore is that framework's own: ``numpy_worker.py`` and
-``numpy_reference.py``. So editing one worker leaves every other framework's results valid.
+A recipe is a folder of ``docker/`` (NAME, or NAME/VERSION) and the modules of ``workers`` that are not another
+framework's. A module whose name starts with a framework's name and an underscore is that framework's own:
+``numpy_worker.py`` and ``numpy_reference.py``. So editing one worker leaves every other framework's results valid.
 
-An image bakes the hash of what it holds: python -m workers.recipe NAME REQUIREMENTS [EXPECTED_HASH]
+An image bakes the hash of what it holds: python -m workers.recipe FOLDER REQUIREMENTS [EXPECTED_HASH]
 """
 
 import argparse
@@ -24,33 +24,33 @@ def framework_of(module: str, root: Path) -> str:
     return max(owners, key=len) if owners else ""
 
 
-def recipe_files(name: str, root: Path = ROOT) -> List[Path]:
-    """Return the files that make a framework's environment, relative to the project's root."""
-    docker = [path for path in (root / "docker" / name).iterdir() if path.is_file()]
+def recipe_files(folder: str, root: Path = ROOT) -> List[Path]:
+    """Return the files that make an environment, relative to the project's root."""
+    docker, name = [path for path in (root / "docker" / folder).iterdir() if path.is_file()], folder.split("/")[0]
     modules = [path for path in (root / "workers").glob("*.py") if framework_of(path.name, root) in ("", name)]
     return sorted(path.relative_to(root) for path in docker + modules)
 
 
-def recipe_hash(name: str, requirements: str, root: Path = ROOT) -> str:
+def recipe_hash(folder: str, requirements: str, root: Path = ROOT) -> str:
     """Return the hash of the recipe's files, and of which file of requirements is installed."""
     digest = hashlib.sha256((requirements + "\n").encode())
-    for path in recipe_files(name, root):
+    for path in recipe_files(folder, root):
         content = (root / path).read_bytes()
         digest.update("{} {}\n".format(path.as_posix(), len(content)).encode())
         digest.update(content)
     return digest.hexdigest()
 
 
-def bake(name: str, requirements: str, root: Path) -> str:
+def bake(folder: str, requirements: str, root: Path) -> str:
     """Leave the recipe alone below ``root``, readable by every user, write its hash there and return it."""
-    kept = recipe_files(name, root)
+    kept = recipe_files(folder, root)
     for path in (root / "workers").glob("*.py"):
         if path.relative_to(root) not in kept:
             path.unlink()
     for path in kept:
         (root / path).chmod(0o644)  # a checkout may be its owner's alone
         (root / path).parent.chmod(0o755)
-    found = recipe_hash(name, requirements, root)
+    found = recipe_hash(folder, requirements, root)
     (root / "recipe_hash").write_text(found + "\n")
     return found
 
@@ -61,17 +61,17 @@ def main() -> int:
         description="In an image: remove the other frameworks' modules, write the recipe's hash to recipe_hash. "
         "Exits with 1 if it is not the expected one.",
     )
-    parser.add_argument("name")
+    parser.add_argument("folder")
     parser.add_argument("requirements")
     parser.add_argument("expected", nargs="?")
     given = parser.parse_args()
     if (ROOT / "orchestrator").exists():
         print("{} is the project, not an image; nothing was removed".format(ROOT), file=sys.stderr)
         return 2
-    found = bake(given.name, given.requirements, ROOT)
+    found = bake(given.folder, given.requirements, ROOT)
     if given.expected not in (None, found):
         text = "the recipe of {} hashes to {}, not to {}: the build did not get the files it was made for"
-        print(text.format(given.name, found, given.expected), file=sys.stderr)
+        print(text.format(given.folder, found, given.expected), file=sys.stderr)
         return 1
     return 0
 

@@ -399,15 +399,20 @@ class Dataset(Record):
 
 
 class Framework(Record):
-    """What is compared: ``name`` or ``name:mode``, at the version that its pinned file states."""
+    """What is compared: ``name[@version][:mode]``, at the version that its pinned file states.
+
+    ``version_chosen``: it is another than the framework's own, so that the label names it.
+    """
 
     name: Text
     version: Text
     mode: Optional[Text] = None
+    version_chosen: Flag = False
 
     @property
     def label(self) -> str:
-        return self.name if self.mode is None else self.name + ":" + self.mode
+        version = "@" + self.version if self.version_chosen else ""
+        return self.name + version + (":" + self.mode if self.mode else "")
 
 
 class Limits(Record):

@@ -23,7 +23,7 @@ class Prepared:
     def key(self) -> str:
         """Tells this environment from any other: what verdicts and compile caches are kept by."""
         image = (self.image_id or "local").removeprefix("sha256:")[:12]
-        return f"{self.entry.name}-{self.device}-{image}-{self.recipe_hash[:12]}"
+        return f"{self.entry.folder.replace('/', '-')}-{self.device}-{image}-{self.recipe_hash[:12]}"
 
 
 Say = Callable[[str], None]

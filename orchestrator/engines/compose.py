@@ -111,6 +111,8 @@ class ComposeEngine:
 
 
 def service_of(entry: FrameworkEntry) -> str:
-    """Return the service of compose.yaml that runs a framework: a mode with packages of its own has one of its own."""
+    """Return the service of compose.yaml that runs a framework: a mode with packages of its own has one of its own,
+    and so has another version."""
     mode = FRAMEWORKS[entry.name].modes[entry.mode] if entry.mode else None
-    return f"{entry.name}-{entry.mode}" if mode and mode.requirements else entry.name
+    own = [entry.name, entry.chosen_version, entry.mode if mode and mode.requirements else None]
+    return "-".join(part for part in own if part)

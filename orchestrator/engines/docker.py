@@ -74,7 +74,7 @@ class DockerEngine:
 
     def prepare(self, entry: FrameworkEntry, device: str, say: Say) -> Prepared:
         digest = recipe_hash(entry, device)
-        tag = f"bakeoff/{entry.name}:{device}-{digest[:12]}"
+        tag = f"bakeoff/{entry.folder.replace('/', '-')}:{device}-{digest[:12]}"
         try:
             image = self.client.images.get(tag)
         except ImageNotFound:
@@ -86,7 +86,7 @@ class DockerEngine:
     def _build(self, entry: FrameworkEntry, device: str, digest: str, tag: str, say: Say) -> None:
         """Build with the docker command, as ``docker compose build`` does: the two share their builder's cache."""
         arguments = {"REQUIREMENTS": entry.requirements[device], "RECIPE_HASH": digest}
-        command = ["docker", "build", "--file", f"docker/{entry.name}/Dockerfile", "--tag", tag]
+        command = ["docker", "build", "--file", f"docker/{entry.folder}/Dockerfile", "--tag", tag]
         command += [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
         lines: list[str] = []
         try:
@@ -156,7 +156,7 @@ def _building(command: list[str], context: bytes) -> "Iterator[subprocess.Popen[
 def _build_message(entry: FrameworkEntry, lines: list[str]) -> str:
     tail = "\n".join(lines[-BUILD_TAIL_LINES:])
     return (
-        f"The image of {entry.label} cannot be built (docker/{entry.name}/Dockerfile):\n{tail}\n"
+        f"The image of {entry.label} cannot be built (docker/{entry.folder}/Dockerfile):\n{tail}\n"
         f"Check the network and the disk, then try `bench build {entry.label}` again."
     )
 

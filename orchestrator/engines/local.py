@@ -50,7 +50,7 @@ class LocalEngine:
         """A job ends with the process that started it (``_end_with_parent``)."""
 
     def prepare(self, entry: FrameworkEntry, device: str, say: Say) -> Prepared:
-        requirements = DOCKER_DIR / entry.name / entry.requirements[device]
+        requirements = DOCKER_DIR / entry.folder / entry.requirements[device]
         digest = hashlib.sha256(requirements.read_bytes() + entry.python.encode()).hexdigest()[:12]
         folder = self.environments / f"{entry.name}-{digest}"
         python = folder / "bin" / "python"

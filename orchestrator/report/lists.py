@@ -18,13 +18,12 @@ CELLS = {"unsupported": "red", "composed": "yellow"}
 
 
 def frameworks(entries: Iterable[FrameworkEntry]) -> Table:
-    """Return a row for each framework, and one below it for each of its modes."""
+    """Return a row for each framework, and below it one for each of its modes and other versions."""
     table = _table("name", "also", "what", "version", "Python", "devices")
     for entry in entries:
-        devices, also = ", ".join(entry.devices), ", ".join(entry.aliases)
-        _add(table, entry.name, also, entry.title, entry.version, entry.python, devices)
-        for mode in map(entry.in_mode, entry.modes):
-            _add(table, mode.label, "", mode.title, mode.version, mode.python, ", ".join(mode.devices))
+        for row in entry.rows():
+            also = ", ".join(entry.aliases) if row == entry else ""
+            _add(table, row.label, also, row.title, row.version, row.python, ", ".join(row.devices))
     return table
 
 

@@ -12,18 +12,18 @@ from typing import Any
 import pytest
 
 from orchestrator import catalogue, recipe
-from orchestrator.catalogue import DOCKER_DIR, FRAMEWORKS, ROOT, WORKERS_DIR, FrameworkEntry, find
+from orchestrator.catalogue import DOCKER_DIR, FRAMEWORKS, ROOT, WORKERS_DIR, FrameworkEntry, every_entry, find
 from orchestrator.recipe import recipe_files, recipe_hash
 from workers.recipe import bake, framework_of
 
-ENTRIES = list(FRAMEWORKS.values())
-REQUIREMENTS = sorted({(entry.name, file) for entry in ENTRIES for file in entry.requirements.values()})
+ENTRIES = [entry for entry in every_entry() if entry.mode is None]  # every framework in each of its versions
+REQUIREMENTS = sorted({(entry.folder, file) for entry in ENTRIES for file in entry.requirements.values()})
 SHARED_MODULES = sorted(path.name for path in WORKERS_DIR.glob("*.py") if not framework_of(path.name, ROOT))
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)")
 
 
 def each_entry(test: Any) -> Any:
-    return pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)(test)
+    return pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.label)(test)
 
 
 def worker_modules(entry: FrameworkEntry) -> set[str]:
@@ -41,7 +41,7 @@ def pins(path: Path) -> dict[str, str]:
 
 @each_entry
 def test_every_file_of_a_framework_is_there(entry: FrameworkEntry) -> None:
-    folder = DOCKER_DIR / entry.name
+    folder = DOCKER_DIR / entry.folder
     wanted = [
         WORKERS_DIR / f"{entry.name}_worker.py",
         folder / "Dockerfile",
@@ -49,11 +49,12 @@ def test_every_file_of_a_framework_is_there(entry: FrameworkEntry) -> None:
         *((folder / name).with_suffix(".in") for name in entry.requirements.values()),
     ]
     for path in wanted:
-        assert path.is_file(), f"the framework {entry.name} needs {path.relative_to(ROOT)}, and it is missing"
+        assert path.is_file(), f"the framework {entry.label} needs {path.relative_to(ROOT)}, and it is missing"
 
 
 def test_every_docker_folder_and_every_worker_has_its_entry() -> None:
-    assert {path.name for path in DOCKER_DIR.iterdir() if path.is_dir()} == set(FRAMEWORKS)
+    folders = {path.parent.relative_to(DOCKER_DIR).as_posix() for path in DOCKER_DIR.rglob("Dockerfile")}
+    assert folders == {entry.folder for entry in ENTRIES}
     assert {path.stem.removesuffix("_worker") for path in WORKERS_DIR.glob("*_worker.py")} == set(FRAMEWORKS)
 
 
@@ -78,7 +79,7 @@ def test_a_worker_module_ends_with_its_class(entry: FrameworkEntry) -> None:
 
 @each_entry
 def test_the_image_has_the_entrys_python(entry: FrameworkEntry) -> None:
-    first = (DOCKER_DIR / entry.name / "Dockerfile").read_text(encoding="utf-8").splitlines()[0]
+    first = (DOCKER_DIR / entry.folder / "Dockerfile").read_text(encoding="utf-8").splitlines()[0]
     assert re.match(r"FROM python:(\d+\.\d+)-", first), first
     assert first.startswith(f"FROM python:{entry.python}-")
 
@@ -86,10 +87,10 @@ def test_the_image_has_the_entrys_python(entry: FrameworkEntry) -> None:
 @each_entry
 def test_the_image_holds_its_own_packages_first_and_the_workers_last(entry: FrameworkEntry) -> None:
     """A change to a worker then rebuilds no package layer."""
-    text = (DOCKER_DIR / entry.name / "Dockerfile").read_text(encoding="utf-8")
-    assert f"COPY docker/{entry.name}/requirements*.txt /bench/docker/{entry.name}/" in text
+    text = (DOCKER_DIR / entry.folder / "Dockerfile").read_text(encoding="utf-8")
+    assert f"COPY docker/{entry.folder}/requirements*.txt /bench/docker/{entry.folder}/" in text
     assert "--require-hashes" in text
-    assert f"RUN python -B -m workers.recipe {entry.name} $REQUIREMENTS $RECIPE_HASH" in text
+    assert f"RUN python -B -m workers.recipe {entry.folder} $REQUIREMENTS $RECIPE_HASH" in text
     assert text.index("pip install") < text.index("COPY workers") < text.index("LABEL bakeoff.recipe_hash")
 
 
@@ -100,10 +101,10 @@ def test_a_device_without_an_image_has_its_reason(entry: FrameworkEntry) -> None
 
 
 def test_no_name_means_two_frameworks() -> None:
-    names = [name for entry in ENTRIES for name in (entry.name, *entry.aliases)]
+    names = [name for entry in FRAMEWORKS.values() for name in (entry.name, *entry.aliases)]
     assert len(set(names)) == len(names)
     known = catalogue.spellings()
-    assert set(names) == {spelling for spelling in known if ":" not in spelling}
+    assert set(names) == {spelling for spelling in known if not {":", "@"} & set(spelling)}
     assert (known["tensorflow"], known["pytorch"]) == ("tf", "torch")
 
 
@@ -112,6 +113,15 @@ def test_a_mode_is_found_by_its_label_and_changes_what_it_names() -> None:
         entry = find(label)
         assert entry.label == label
         assert (entry.mode is None) == (":" not in spelling)
+        assert (entry.chosen_version is None) == ("@" not in spelling)
+
+
+@each_entry
+def test_another_version_is_what_its_label_says(entry: FrameworkEntry) -> None:
+    assert entry.version == (entry.chosen_version or entry.version)
+    own = FRAMEWORKS[entry.name]
+    assert entry.chosen_version is None or entry.version != own.version
+    assert set(entry.modes) <= set(own.modes)
 
 
 # ---------------------------------------------------------------------------- pins
@@ -139,7 +149,7 @@ def test_the_pinned_file_is_that_of_its_in_file(name: str, file: str) -> None:
 
 @each_entry
 def test_the_version_is_read_from_the_pinned_file(entry: FrameworkEntry) -> None:
-    assert entry.version == pins(DOCKER_DIR / entry.name / entry.requirements["cpu"])[entry.package]
+    assert entry.version == pins(DOCKER_DIR / entry.folder / entry.requirements["cpu"])[entry.package]
 
 
 def test_another_pin_is_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +176,11 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def hashes() -> dict[tuple[str, str], str]:
-    return {(entry.name, device): recipe_hash(entry, device) for entry in ENTRIES for device in entry.devices}
+    return {(entry.label, device): recipe_hash(entry, device) for entry in ENTRIES for device in entry.devices}
+
+
+def versions_of(name: str) -> set[str]:
+    return {entry.label for entry in ENTRIES if entry.name == name}
 
 
 def changed_by(path: Path, before: dict[tuple[str, str], str]) -> set[str]:
@@ -186,18 +200,18 @@ def test_a_recipes_hash_does_not_depend_on_where_the_project_lies(copy: Path) ->
 
 @pytest.mark.parametrize("name", FRAMEWORKS)
 def test_editing_a_worker_changes_its_own_recipe_alone(copy: Path, name: str) -> None:
-    assert changed_by(copy / "workers" / f"{name}_worker.py", hashes()) == {name}
+    assert changed_by(copy / "workers" / f"{name}_worker.py", hashes()) == versions_of(name)
 
 
 @pytest.mark.parametrize("module", SHARED_MODULES)
 def test_editing_a_shared_module_changes_every_recipe(copy: Path, module: str) -> None:
-    assert changed_by(copy / "workers" / module, hashes()) == set(FRAMEWORKS)
+    assert changed_by(copy / "workers" / module, hashes()) == {entry.label for entry in ENTRIES}
 
 
-@pytest.mark.parametrize("name", FRAMEWORKS)
+@each_entry
 @pytest.mark.parametrize("file", ["Dockerfile", "requirements.txt"])
-def test_editing_a_docker_folder_changes_its_own_recipe_alone(copy: Path, name: str, file: str) -> None:
-    assert changed_by(copy / "docker" / name / file, hashes()) == {name}
+def test_editing_a_docker_folder_changes_its_own_recipe_alone(copy: Path, entry: FrameworkEntry, file: str) -> None:
+    assert changed_by(copy / "docker" / entry.folder / file, hashes()) == {entry.label}
 
 
 def test_the_reference_belongs_to_numpy(copy: Path) -> None:
@@ -238,7 +252,7 @@ def test_an_image_of_the_whole_project_keeps_the_recipe_alone_and_finds_its_hash
     shared = copy / "workers" / "spec.py"
     shared.chmod(0o600)
     for _ in range(2):  # the second time as the engine builds: there are no other workers
-        assert bake(entry.name, file, copy) == expected
+        assert bake(entry.folder, file, copy) == expected
         assert (copy / "recipe_hash").read_text().strip() == expected
         assert {path.name for path in (copy / "workers").glob("*.py")} == worker_modules(entry)
     assert shared.stat().st_mode & 0o777 == 0o644

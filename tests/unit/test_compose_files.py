@@ -46,7 +46,7 @@ def built_from(service: dict[str, Any], device_args: dict[str, Any]) -> str:
 @each_environment
 def test_a_service_builds_its_frameworks_image_and_takes_its_turns(name: str, entry: FrameworkEntry) -> None:
     service = SERVICES[name]
-    assert service["build"]["dockerfile"] == f"docker/{entry.name}/Dockerfile"
+    assert service["build"]["dockerfile"] == f"docker/{entry.folder}/Dockerfile"
     assert built_from(service, {}) == entry.requirements["cpu"]
     assert service["command"] == ["python", "-m", "workers.turns", "/bench/runs", name]
 
@@ -77,8 +77,9 @@ def test_a_service_is_as_closed_as_a_jobs_container(name: str, entry: FrameworkE
 
 
 @each_environment
-def test_a_mode_starts_only_when_it_is_asked_for(name: str, entry: FrameworkEntry) -> None:
-    assert SERVICES[name].get("profiles") == (None if name == entry.name else ["modes"])
+def test_a_mode_or_a_version_starts_only_when_it_is_asked_for(name: str, entry: FrameworkEntry) -> None:
+    profiles = ["versions"] if entry.chosen_version else None if name == entry.name else ["modes"]
+    assert SERVICES[name].get("profiles") == profiles
 
 
 def test_only_bench_sees_data_and_cache_and_gets_no_more_than_it_needs() -> None:

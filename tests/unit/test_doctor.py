@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from orchestrator import machine
-from orchestrator.catalogue import FRAMEWORKS
+from orchestrator.catalogue import every_entry
 from orchestrator.doctor import FULL_SET_BYTES, GIB, LEAST_DISK_BYTES, Finding, examine, has_problem
 from orchestrator.machine import Daemon, Machine
 
@@ -240,5 +240,5 @@ def test_a_process_that_sleeps_or_ends_meanwhile_is_not_named() -> None:
 
 
 def test_every_frameworks_python_is_asked_for() -> None:
-    assert set(machine.python_versions()) == {entry.python for entry in FRAMEWORKS.values()}
+    assert set(machine.python_versions()) == {entry.python for entry in every_entry()}
     assert machine.python_versions().index("3.9") < machine.python_versions().index("3.11")

@@ -34,7 +34,7 @@ def mistakes(frameworks: str = "tf", **options: Any) -> list[str]:
 
 # ---------------------------------------------------------------------------- mistakes
 
-SPELLINGS = ", ".join(sorted([*spellings(), "all", "all-modes"]))
+SPELLINGS = ", ".join(sorted([*spellings(), "all", "all-modes", "all-versions"]))
 
 
 @pytest.mark.parametrize(
@@ -403,10 +403,19 @@ def test_a_variant_that_is_not_there_is_a_mistake(studied: str) -> None:
 
 
 def test_a_mode_is_in_a_jobs_name_and_framework() -> None:
-    labels = [label for label in spellings().values() if ":" in label]
+    labels = [label for label in spellings().values() if {":", "@"} & set(label)]
     for label in labels:
         (job,) = plan(label, workloads="mlp", repeats=1).train
         assert job.framework.label == label
-        assert label.replace(":", "-") in job.id
-    everything = plan("all-modes").frameworks
-    assert set(everything) == {label for label in spellings().values() if label != "numpy"}
+        assert label.replace(":", "-").replace("@", "-") in job.id
+    everything = {label for label in spellings().values() if label != "numpy"}
+    assert set(plan("all-versions").frameworks) == everything
+    assert set(plan("all-modes").frameworks) == {label for label in everything if "@" not in label}
+
+
+def test_another_version_is_another_row_of_its_own_name() -> None:
+    (own, other) = plan("torch,torch@1.6.0", workloads="mlp", repeats=1).train
+    assert (own.framework.label, other.framework.label) == ("torch", "torch@1.6.0")
+    assert other.framework.version == "1.6.0"
+    assert own.id != other.id
+    assert "torch-1.6.0" in other.id

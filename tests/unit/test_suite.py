@@ -179,9 +179,10 @@ def test_a_file_that_holds_no_suite(tmp_path: Path, content: bytes, part: str) -
          "workloads[0] (mlp).initialisers.kernel.valu: unknown field 'valu'. Did you mean 'value'? "
          "Allowed: kind, value."),
         ("kind: dense", "kind: dens", "workloads[0] (mlp).layers[1]: unknown kind 'dens'. Did you mean 'dense'? "
-         "Allowed: activation, conv2d, dense, dropout, embedding, flatten, lstm, maxpool2d."),
+         "Allowed: activation, averagepool2d, batchnorm, conv1d, conv2d, dense, dropout, embedding, flatten, "
+         "globalmaxpool1d, lstm, maxpool2d, reshape."),
         ("kind: sgd", "kind: sdg", "workloads[0] (mlp).recipe.optimiser: unknown kind 'sdg'. Did you mean 'sgd'? "
-         "Allowed: adam, sgd."),
+         "Allowed: adadelta, adam, rmsprop, sgd."),
         ("dataset: digits", "dataset: digts", "workload 'mlp': unknown dataset 'digts'. Did you mean 'digits'? "
          f"Allowed: {', '.join(sorted(DATASETS))}."),
         (MORE, f"{MORE}    initialisers: {{dense_1/kernl: {{kind: he_normal}}}}\n",
@@ -221,7 +222,7 @@ def test_a_misspelt_field_that_is_required_is_missing_too(mistakes: Mistakes) ->
         ("kind: sgd,", "kind: sgd, nesterov: yes,",
          "workloads[0] (mlp).recipe.optimiser.nesterov: should be a valid boolean (it is 'yes')."),
         ("kind: flatten", "kind: activation, function: tan", "workloads[0] (mlp).layers[0].function: should be 'tanh', "
-         "'relu', 'sigmoid', 'softmax' or 'linear' (it is 'tan')."),
+         "'relu', 'sigmoid', 'elu', 'softmax' or 'linear' (it is 'tan')."),
         ("kind: dense, ", "", "workloads[0] (mlp).layers[1]: field 'kind' is required."),
         ("title: My own", "title: 5", "title: should be a valid string (it is 5)."),
         ("title: My own", "title: x\nrepeats: 0", "repeats: should be greater than or equal to 1 (it is 0)."),
@@ -257,8 +258,8 @@ def test_names_that_cannot_be_folders(mistakes: Mistakes, name: str) -> None:
     [
         ("kind: flatten", "kind: conv2d, filters: 2, kernel_size: [9, 3]", "layer 1 (conv2d_1) has a window of 9 x 3 "
          "that does not fit its input of 8 x 8 (height x width) without padding."),
-        ("      - {kind: flatten}\n", "", "layer 1 (dense_1) needs an input of shape (features,), but gets (8, 8, 1). "
-         "A flatten layer before it would help."),
+        ("      - {kind: flatten}\n", "", "layer 1 (dense_1) needs an input of shape (features,) or "
+         "(steps, features), but gets (8, 8, 1). A flatten layer before it would help."),
         ("units: 10", "units: 12", "layer 2 (dense_1) puts out (12,), but digits needs (10,)."),
         ("      - {kind: dense, units: 10}\n", "", "layer 1 (flatten_1) puts out (64,), but digits needs (10,)."),
         ("units: 10}", "units: 10}\n      - {kind: activation, function: softmax}", "layer 3 (activation_1) is a "
