@@ -1,6 +1,6 @@
 """Trains a job built as a measured one (compiled beforehand) and as a gate's one (nothing compiled), in one process.
 
-usage: python built.py NAME[:MODE] FOLDER    with FOLDER/job.json, data.npz and weights.npz
+usage: python built.py LABEL FOLDER    with FOLDER/job.json, data.npz and weights.npz
 Writes FOLDER/parameters.npz: {compiled|lazy}/{start|end}/TENSOR. Once compiled, PyTorch may compile nothing more.
 """
 
@@ -9,8 +9,9 @@ import json
 import os
 import sys
 
-FRAMEWORK, FOLDER = sys.argv[1:]
-NAME, _, MODE = FRAMEWORK.partition(":")
+LABEL, FOLDER = sys.argv[1:]
+NAME, _, MODE = LABEL.partition(":")
+NAME = NAME.split("@")[0]
 os.environ["BENCH_MODE"] = MODE
 
 from workers import threads  # noqa: E402
@@ -51,7 +52,7 @@ def main():
 
 
 def set_stance(name):
-    if FRAMEWORK == "torch:compile":
+    if LABEL == "torch:compile":
         import torch
 
         torch.compiler.set_stance("fail_on_recompile" if name == "compiled" else "default")

@@ -12,7 +12,8 @@ import sys
 import traceback
 
 LABEL, FOLDER = sys.argv[1:]
-FRAMEWORK, _, os.environ["BENCH_MODE"] = LABEL.partition(":")  # as the harness does, before the worker is imported
+NAME, _, os.environ["BENCH_MODE"] = LABEL.partition(":")  # as the harness does, before the worker is imported
+FRAMEWORK = NAME.split("@")[0]
 
 from workers import threads  # noqa: E402
 

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,9 @@ import numpy as np
 import pytest
 
 from orchestrator.capabilities import capabilities
-from orchestrator.catalogue import ROOT, find, spellings
-from orchestrator.engines import Prepared
-from orchestrator.engines.local import LocalEngine
+from orchestrator.catalogue import find, spellings
 from tests.alterations import ADADELTA, ADAM, BASES, BINARY, HEAD, RMSPROP, SGD, SQUARED, alterations
+from tests.contract.environments import run_script
 from tests.jobs import CATEGORICAL, FLAT, IMAGE, STEPS, TOKENS, make_job, make_weights
 from workers.numpy_reference import make_reference
 from workers.numpy_worker import NumpyWorker
@@ -133,29 +131,19 @@ def record(case: str) -> dict[str, np.ndarray]:
 def run_cases(label: str, cases: list[dict[str, Any]], folder: Path, cache: Path) -> dict[str, Any]:
     """Run the cases in one process of the framework's environment; return {name: verdict, or what crashed}."""
     entry = find(label)
+    framework = {"name": entry.name, "version": entry.version, "mode": entry.mode}
     for item in cases:
         item["job"]["dataset"] |= {"train_rows": ROWS, "test_rows": ROWS}  # what the gate runs, so no more is compiled
         item["job"] |= {
-            "framework": {"name": entry.name, "version": entry.version, "mode": entry.mode},
+            "framework": framework,
             "kind": "parity",
         }
-    prepared = LocalEngine(cache).prepare(entry, "cpu", print)
     for name in {case["record"] for case in cases}:
         np.savez(folder / f"{name}.npz", **record(name))  # type: ignore[arg-type]
     (folder / "cases.json").write_text(json.dumps(cases))
-    environment = environment_of(prepared, cache)
-    script = Path(__file__).with_name("in_environment.py")
-    subprocess.run([prepared.target, script, label, folder], env=environment, check=True, timeout=1500)
+    run_script(label, Path(__file__).with_name("in_environment.py"), folder, cache)
     verdicts: dict[str, Any] = json.loads((folder / "verdicts.json").read_text())
     return verdicts
-
-
-def environment_of(prepared: Prepared, cache: Path) -> dict[str, str]:
-    """Return the environment variables of a test's process, with a compile cache that the tests share."""
-    compiled = cache / "compiled" / f"tests-{prepared.key}"
-    compiled.mkdir(parents=True, exist_ok=True)
-    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(Path.home()), "PYTHONPATH": str(ROOT)}
-    return environment | {name: value.format(folder=compiled) for name, value in prepared.entry.compile_cache.items()}
 
 
 def case(name: str, base: str, job: Job, change: str | None = None) -> dict[str, Any]:

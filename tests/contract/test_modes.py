@@ -1,16 +1,14 @@
 """What a mode compiles in ``build`` leaves no trace in the training that follows."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from orchestrator.catalogue import find, spellings
-from orchestrator.engines.local import LocalEngine
 from tests.alterations import BASES, with_layers
-from tests.contract.test_frameworks import environment_of
+from tests.contract.environments import run_script
 from tests.jobs import make_batch, make_weights
 from workers.spec import Dataset, Framework, Input
 
@@ -48,10 +46,7 @@ def test_a_build_that_compiles_leaves_weights_optimiser_and_dropout_as_they_were
     (tmp_path / "job.json").write_text(json.dumps(job.model_dump(mode="json")))
     np.savez(tmp_path / "data.npz", x=x, y=y)
     np.savez(tmp_path / "weights.npz", **{name.replace("/", "|"): value for name, value in weights.items()})  # type: ignore[arg-type]
-    prepared = LocalEngine(cache).prepare(entry, "cpu", print)
-    script = Path(__file__).with_name("built.py")
-    environment = environment_of(prepared, cache)
-    subprocess.run([prepared.target, script, label, tmp_path], env=environment, check=True, timeout=600)
+    run_script(label, Path(__file__).with_name("built.py"), tmp_path, cache)
     with np.load(tmp_path / "parameters.npz") as archive:
         found = dict(archive)
     for name, value in weights.items():

@@ -1,0 +1,68 @@
+"""Runs a script in a framework's own environment: in its container where a Docker daemon answers, else locally."""
+
+import functools
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.catalogue import ROOT, FrameworkEntry, find
+from orchestrator.engines import Engine, Prepared
+from orchestrator.engines.docker import DockerEngine
+from orchestrator.engines.local import LocalEngine
+from orchestrator.errors import EngineError
+
+SECONDS = 2400  # of one script: dozens of cases, each of which may compile for seconds
+
+
+@functools.cache
+def engine(cache: Path) -> Engine:
+    """Return the docker engine, or the local one where no daemon answers; under BENCH_REQUIRE_DOCKER=1 that fails."""
+    docker = DockerEngine()
+    reason = docker.why_not()
+    if reason is None:
+        return docker
+    if os.environ.get("BENCH_REQUIRE_DOCKER") == "1":
+        pytest.fail(f"BENCH_REQUIRE_DOCKER=1, but {reason}")
+    return LocalEngine(cache)
+
+
+def prepare(label: str, cache: Path) -> Prepared:
+    """Return a framework's environment; the test skips where it cannot be had without Docker."""
+    chosen, entry = engine(cache), find(label)
+    try:
+        return chosen.prepare(entry, "cpu", print)
+    except EngineError as error:
+        if chosen.name == "docker":
+            raise
+        pytest.skip(str(error))
+
+
+def run_script(
+    label: str, script: Path, folder: Path, cache: Path, **options: Any
+) -> "subprocess.CompletedProcess[Any]":
+    """Run ``python SCRIPT LABEL FOLDER`` with the workers on its path and a compile cache that the tests share."""
+    prepared = prepare(label, cache)
+    compiled = cache / "compiled" / f"tests-{prepared.key}"
+    compiled.mkdir(parents=True, exist_ok=True)
+    in_image = prepared.image_id is not None
+    command = _in_image(prepared, script, folder, compiled) if in_image else [prepared.target, str(script)]
+    environment = None if in_image else _local_environment(prepared.entry, compiled)
+    words = [*command, label, "/case" if in_image else str(folder)]
+    subprocess.run(words, env=environment, check=True, timeout=SECONDS)
+
+
+def _in_image(prepared: Prepared, script: Path, folder: Path, compiled: Path) -> list[str]:
+    variables = {"HOME": "/tmp", "PYTHONPATH": "/bench", "PYTHONDONTWRITEBYTECODE": "1"}
+    variables |= {name: value.format(folder="/compiled") for name, value in prepared.entry.compile_cache.items()}
+    mounts = {script.parent: "/scripts:ro", folder: "/case", compiled: "/compiled"}
+    options = ["--rm", "--network", "none", "--user", f"{os.getuid()}:{os.getgid()}"]
+    options += [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
+    options += [word for source, place in mounts.items() for word in ("--volume", f"{source.resolve()}:{place}")]
+    return ["docker", "run", *options, prepared.target, "python", f"/scripts/{script.name}"]
+
+
+def _local_environment(entry: FrameworkEntry, compiled: Path) -> dict[str, str]:
+    own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(Path.home()), "PYTHONPATH": str(ROOT)}
+    return own | {name: value.format(folder=compiled) for name, value in entry.compile_cache.items()}
