@@ -39,9 +39,7 @@ def prepare(label: str, cache: Path) -> Prepared:
         pytest.skip(str(error))
 
 
-def run_script(
-    label: str, script: Path, folder: Path, cache: Path, **options: Any
-) -> "subprocess.CompletedProcess[Any]":
+def run_script(label: str, script: Path, folder: Path, cache: Path) -> None:
     """Run ``python SCRIPT LABEL FOLDER`` with the workers on its path and a compile cache that the tests share."""
     prepared = prepare(label, cache)
     compiled = cache / "compiled" / f"tests-{prepared.key}"
