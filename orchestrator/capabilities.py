@@ -1,6 +1,7 @@
 """What each framework's worker can build, read from its source: the host never imports a worker."""
 
 import ast
+import functools
 import typing
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ def layer_kinds() -> list[str]:
     return [str(kind) for (kind,) in kinds]
 
 
+@functools.cache
 def capabilities(framework: str, workers_dir: Path = WORKERS_DIR) -> Capabilities:
     """Return what the worker of a framework declares. Raises LookupError where its source does not show it."""
     path = workers_dir / f"{framework}_worker.py"

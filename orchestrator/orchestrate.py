@@ -9,11 +9,13 @@ import numpy as np
 
 from orchestrator import datasets
 from orchestrator.attempt import Progress, Run, attempt, record, run_job, warm_up
+from orchestrator.capabilities import capabilities
 from orchestrator.catalogue import find
 from orchestrator.engines import Engine, Prepared
 from orchestrator.errors import BenchError, EngineError
 from orchestrator.plan import Plan, reference_job
 from orchestrator.store import RunStore, write_text, writing
+from workers.refusal import refused
 from workers.spec import Job, Result, ValidationError, Verdict, pretty_json
 
 DONE = ("ok", "unsupported", "diverged", "did_not_learn")  # the same job would end so again; others are tried again
@@ -55,12 +57,13 @@ def _prepare_inputs(run: Run) -> None:
 
 
 def _prepare_environments(run: Run) -> None:
-    """Prepare every framework; one that cannot be had is unavailable, and the others go on."""
+    """Prepare every framework that can run a job; one that cannot be had is unavailable, and the others go on."""
     run.prepared["numpy reference"] = run.engine.prepare(find("numpy"), "cpu", run.progress.say)
+    able = {job.framework.label for job in run.plan.parity if _unsupported(job) is None}
     for label in run.plan.frameworks:
-        entry = find(label)
-        if run.plan.device not in entry.devices:
+        if label not in able:
             continue  # its jobs say why they are unsupported
+        entry = find(label)
         try:
             run.prepared[label] = run.engine.prepare(entry, run.plan.device, run.progress.say)
         except EngineError as error:
@@ -71,13 +74,22 @@ def _prepare_environments(run: Run) -> None:
 
 
 def _refusal(run: Run, job: Job) -> Result | None:
-    """Return the result of a job that cannot run whatever it holds, or None."""
+    """Return the result of a job that cannot run, known before anything of it is built, or None."""
+    label, reason = job.framework.label, _unsupported(job)
+    if reason is not None:
+        return Result(job_id=job.id, status="unsupported", reason=reason)
+    if label in run.unavailable:
+        return Result(job_id=job.id, status="unavailable", reason=run.unavailable[label])
+    return None
+
+
+def _unsupported(job: Job) -> str | None:
+    """Return why a framework cannot run a job at all, in the words of the catalogue and of its worker."""
     entry = find(job.framework.label)
     if job.device not in entry.devices:
-        return Result(job_id=job.id, status="unsupported", reason=entry.no_gpu)
-    if entry.label in run.unavailable:
-        return Result(job_id=job.id, status="unavailable", reason=run.unavailable[entry.label])
-    return None
+        return entry.no_gpu
+    worker = capabilities(entry.name)
+    return "; ".join(refused(worker.layers, worker.unsupported, job)) or None
 
 
 # ---------------------------------------------------------------------------- the gate

@@ -18,11 +18,12 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import numpy as np
 
 from . import parity
+from .refusal import refused
 from .schedules import learning_rates
 from .scoring import learned, probabilities, score
 from .spec import Environment, Epoch, Job, Result, arrays_sha256, pretty_json
 from .threads import LoadClock, ThreadClock
-from .worker import Arrays, Unsupported, Worker, notes_for, refused, staged, stateful, trainable
+from .worker import Arrays, Unsupported, Worker, notes_for, staged, stateful, trainable
 
 PREDICT_PASSES = 3  # over the test rows, at least ...
 PREDICT_SECONDS = 0.5  # ... and until they took this long
@@ -215,9 +216,9 @@ def _opened(job: Job, result: Result) -> Worker:
     module, result.phases.import_seconds = timed(lambda: importlib.import_module("." + name + "_worker", __package__))
     worker: Worker = module.WORKER()
     result.environment.versions = worker.versions()
-    reasons = refused(worker, job)
+    reasons = refused(worker.layers, worker.unsupported, job)
     if reasons:
-        raise Unsupported("{} cannot run this job. {}".format(name, "; ".join(reasons)))
+        raise Unsupported("; ".join(reasons))
     _, result.phases.open_device_seconds = timed(lambda: worker.open_device(job.device, job.threads))
     return worker
 

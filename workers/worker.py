@@ -93,16 +93,6 @@ class Worker:
         """Return when all work given to the device is done."""
 
 
-def refused(worker: Worker, job: Job) -> List[str]:
-    """Return what of the job the worker cannot do, each with the worker's reason."""
-    recipe, found = job.recipe, []
-    for part in [item.layer for item in job.model.layers] + [recipe.optimiser, recipe.loss]:
-        fields = ["{}.{}={}".format(part.kind, name, value) for name, value in part.model_dump().items()]
-        found += [name + ": " + worker.unsupported[name] for name in [part.kind, *fields] if name in worker.unsupported]
-    missing = {item.layer.kind for item in job.model.layers} - set(worker.layers) - set(worker.unsupported)
-    return sorted(set(found)) + [kind + ": the worker does not build it" for kind in sorted(missing)]
-
-
 def stateful(job: Job) -> bool:
     """Return whether a layer of the job's model keeps its state from batch to batch."""
     return any(getattr(item.layer, "stateful", False) for item in job.model.layers)

@@ -22,8 +22,8 @@ threads.pin(2, [])
 import numpy as np  # noqa: E402
 
 from workers import parity  # noqa: E402
+from workers.refusal import refused  # noqa: E402
 from workers.spec import Job  # noqa: E402
-from workers.worker import refused  # noqa: E402
 
 
 def second_bias(worker):
@@ -108,7 +108,7 @@ def main():
         with np.load(os.path.join(FOLDER, case["record"] + ".npz")) as archive:
             record = dict(archive)
         job = Job.model_validate(case["job"])
-        reasons = refused(worker, job)
+        reasons = refused(worker.layers, worker.unsupported, job)
         if reasons:
             verdicts[case["name"]] = {"refused": reasons}
             continue

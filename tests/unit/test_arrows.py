@@ -1,4 +1,4 @@
-"""Imports point one way; the two sides share the spec and the recipe (docs/architecture.md has the picture)."""
+"""Imports point one way; the two sides share the spec and what reads it (docs/architecture.md has the picture)."""
 
 import ast
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ LAYERS = [
     {"errors"},
 ]
 HEIGHT = {name: -place for place, names in enumerate(LAYERS) for name in names}
-SHARED = {"spec", "compat", "recipe", "turns"}
+SHARED = {"spec", "compat", "recipe", "refusal", "turns"}
 
 
 def imports(path: Path) -> Iterator[str]:

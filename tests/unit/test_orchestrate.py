@@ -1,11 +1,14 @@
 """The loop, driven by an engine that answers at once: order, caching, resuming, refusing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import orchestrator.orchestrate
+from orchestrator.capabilities import Capabilities, capabilities
 from orchestrator.catalogue import FrameworkEntry
 from orchestrator.engines import Prepared, Say
 from orchestrator.errors import EngineError
@@ -173,3 +176,28 @@ def test_a_changed_worker_makes_its_own_results_stale(run: Run, monkeypatch: pyt
     again = InstantEngine()
     run(again, plan_of("tf,torch", rounds=1))
     assert {job.framework.name for job in again.ran} == {"torch"}
+
+
+def test_what_a_worker_declares_unsupported_is_refused_before_anything_is_built(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a kind, or by a form of it; of the framework with nothing to run not even the environment is made."""
+    prepared: list[str] = []
+
+    class Watched(InstantEngine):
+        def prepare(self, entry: FrameworkEntry, device: str, say: Say) -> Prepared:
+            prepared.append(entry.label)
+            return super().prepare(entry, device, say)
+
+    def declares(name: str) -> Capabilities:
+        own = capabilities(name)
+        limits = {"torch": {"conv2d": "no such layer"}, "theano": {"maxpool2d.padding=valid": "pads always"}}
+        return replace(own, unsupported=limits.get(name, {}))
+
+    monkeypatch.setattr(orchestrator.orchestrate, "capabilities", declares)
+    engine = Watched()
+    summary = run(engine, plan_of("tf,torch,theano", rounds=1, workloads="cnn"))
+    assert prepared == ["numpy", "tf"]
+    assert {job.framework.name for job in engine.ran} == {"numpy", "tf"}
+    reasons = {cell.framework: cell.reason for cell in summary.cells if cell.status == "unsupported"}
+    assert reasons == {"torch": "conv2d: no such layer", "theano": "maxpool2d.padding=valid: pads always"}
