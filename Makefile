@@ -2,7 +2,7 @@
 PYTHON ?= $(firstword $(foreach v,3.13 3.12 3.11,$(if $(shell python$(v) -c "print(1)" 2>/dev/null),python$(v))) python3)
 BENCH = .venv/bin/bench
 
-.PHONY: help quick test lint clean lock bench-overhead
+.PHONY: help quick test lint clean lock parity bench-overhead
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -18,6 +18,9 @@ lint: .venv/.ready ## Run ruff and mypy, as the tests do.
 
 lock: .venv/.ready ## Pin again what pyproject.toml and docker/*/requirements*.in ask for.
 	sh docker/lock.sh
+
+parity: .venv/.ready ## Hold every framework to the reference, over the whole matrix (hours; OPTIONS as below).
+	.venv/bin/python -m benchmarks.parity $(OPTIONS)
 
 bench-overhead: .venv/.ready ## Measure what Bakeoff itself costs (an hour; OPTIONS="--frameworks torch" for less).
 	.venv/bin/python benchmarks/overhead.py $(OPTIONS)

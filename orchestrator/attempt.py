@@ -44,24 +44,13 @@ class Run:
 
 
 def warm_up(run: Run, prepared: Prepared, job: Job) -> None:
-    """Fill the compile cache of a framework that has one: the job itself, one epoch on a few rows, untimed."""
+    """Fill the compile cache of a framework that has one: the job itself, shortened, untimed."""
     if not prepared.entry.compile_cache:
         return
     marker = _compile_cache(run, prepared) / f".warm-{job.workload}-{_shape_of(job)}"
     if marker.exists():
         return
-    rows = {
-        "train_rows": _same_sizes(job.dataset.train_rows, job.recipe.batch_size),
-        "test_rows": _same_sizes(job.dataset.test_rows, job.recipe.evaluation_batch_size),
-    }
-    small = job.model_copy(
-        update={
-            "id": job.id + WARM,
-            "dataset": job.dataset.model_copy(update=rows),
-            "recipe": job.recipe.model_copy(update={"epochs": 1}),
-            "carried_epochs": 0,
-        }
-    )
+    small = shortened(job).model_copy(update={"id": job.id + WARM})
     folder = run.store.write_job(small)
     run.progress.start(small, "compiling, untimed")
     try:
@@ -70,6 +59,20 @@ def warm_up(run: Run, prepared: Prepared, job: Job) -> None:
         shutil.rmtree(folder, ignore_errors=True)  # no job of the run
     if result.status in ("ok", "did_not_learn"):  # a few rows teach little
         marker.touch()
+
+
+def shortened(job: Job) -> Job:
+    """Return the job on as few rows, in one epoch, as give it the same sizes of batches."""
+    rows = {
+        "train_rows": _same_sizes(job.dataset.train_rows, job.recipe.batch_size),
+        "test_rows": _same_sizes(job.dataset.test_rows, job.recipe.evaluation_batch_size),
+    }
+    changes = {
+        "dataset": job.dataset.model_copy(update=rows),
+        "recipe": job.recipe.model_copy(update={"epochs": 1}),
+        "carried_epochs": 0,
+    }
+    return job.model_copy(update=changes)
 
 
 def _same_sizes(rows: int, batch: int) -> int:

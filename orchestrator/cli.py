@@ -215,6 +215,36 @@ def frameworks(
 
 @app.command(
     epilog=examples(
+        "bench lines --frameworks tf,torch --suite quick",
+        "bench lines --workloads mlp --engine local",
+    )
+)
+def lines(
+    frameworks: Annotated[str, typer.Option(help="Which to count, as for `bench orchestrate`.")] = "all",
+    suite: Annotated[str, typer.Option(help="A built-in suite's name, or a YAML file of your own.")] = "quick",
+    workloads: Annotated[str | None, typer.Option(help="Only these workloads of the suite, with commas.")] = None,
+    engine: Annotated[str, typer.Option(help="auto, docker or local. auto takes docker where it answers.")] = "auto",
+    data_dir: Annotated[Path | None, typer.Option(help="Where dataset files are. [$BENCH_DATA_DIR]")] = None,
+) -> None:
+    """Count the lines of code that each framework needs for a workload.
+
+    Each framework builds the model and trains it on a few rows while the statements of its worker that run are
+    counted: a statement is one, on however many lines it is written; imports, definitions and docstrings are none.
+    build: what makes and compiles the model; train: the loop; both: together, each once. Nothing is timed.
+    """
+    from orchestrator import session
+    from orchestrator.report import lists
+
+    counted = session.count_lines(frameworks, suite, workloads, engine, data_dir, out)
+    out.print(lists.lines(counted))
+    for text in lists.uncounted(counted):
+        out.print(text, markup=False, highlight=False, soft_wrap=True)
+    failed = any(result.status not in ("ok", "unsupported", "unavailable") for _, result in counted)
+    raise typer.Exit(errors.JOB_FAILED if failed else errors.OK)
+
+
+@app.command(
+    epilog=examples(
         "bench suites                    every built-in suite",
         "bench suites quick              its workloads: layers, parameters, recipes",
         "bench suites mine.yaml          the same of a file of your own; mistakes in it are named",

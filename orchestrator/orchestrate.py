@@ -29,8 +29,8 @@ def orchestrate(
     What the run's folder already holds is not run again. Raises BenchError where nothing can be run at all.
     """
     run = Run(plan, engine, store, cache, data_dir, progress, {}, {})
-    _prepare_inputs(run)
-    _prepare_environments(run)
+    prepare_inputs(run)
+    prepare_environments(run)
     for job in plan.train:
         store.add_job(job)
     progress.plan(len(plan.parity) + len(plan.train))
@@ -47,7 +47,7 @@ def _row(job: Job) -> tuple[str, ...]:
     return job.variant, job.workload, job.framework.label, job.device, str(job.threads)
 
 
-def _prepare_inputs(run: Run) -> None:
+def prepare_inputs(run: Run) -> None:
     """Put the datasets and the initial weights where jobs read them."""
     for name in dict.fromkeys(workload.dataset for workload in run.plan.workloads):
         folder = datasets.prepare(name, run.cache, run.data_dir, progress=True)
@@ -56,7 +56,7 @@ def _prepare_inputs(run: Run) -> None:
         run.store.add_arrays("weights", weights)
 
 
-def _prepare_environments(run: Run) -> None:
+def prepare_environments(run: Run) -> None:
     """Prepare every framework that can run a job; one that cannot be had is unavailable, and the others go on."""
     run.prepared["numpy reference"] = run.engine.prepare(find("numpy"), "cpu", run.progress.say)
     able = {job.framework.label for job in run.plan.parity if _unsupported(job) is None}
@@ -73,7 +73,7 @@ def _prepare_environments(run: Run) -> None:
         raise EngineError("None of the frameworks' environments could be prepared; the causes stand above.")
 
 
-def _refusal(run: Run, job: Job) -> Result | None:
+def refusal_of(run: Run, job: Job) -> Result | None:
     """Return the result of a job that cannot run, known before anything of it is built, or None."""
     label, reason = job.framework.label, _unsupported(job)
     if reason is not None:
@@ -97,7 +97,7 @@ def _unsupported(job: Job) -> str | None:
 
 def _gate(run: Run, job: Job) -> Result:
     """Return the verdict's result: from this run's folder, from the cache, or by running the gate."""
-    refusal = _refusal(run, job)
+    refusal = refusal_of(run, job)
     if refusal is not None:
         return record(run, job, refusal)
     try:
@@ -148,7 +148,7 @@ def _reference(run: Run, parity_job: Job) -> str:
 
 def _train(run: Run, job: Job, gate: Result) -> Result:
     """Run one measured job, unless its result is there already or the gate showed that it cannot run."""
-    refusal = _refusal(run, job)
+    refusal = refusal_of(run, job)
     if refusal is None and gate.status == "unsupported":
         refusal = Result(job_id=job.id, status="unsupported", reason=gate.reason)
     if refusal is not None:

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 from rich.console import Console
 
-from orchestrator import datasets, gpu
+from orchestrator import datasets, gpu, lines
 from orchestrator.catalogue import find
 from orchestrator.documents import RunInfo
 from orchestrator.engines import Engine
@@ -32,6 +32,7 @@ from orchestrator.request import Request, framework_labels
 from orchestrator.store import RunStore, cache_dir
 from orchestrator.suite import suite_path
 from orchestrator.summary import Summary, summarise
+from workers.spec import Job, Result
 
 ENGINES = ("auto", "docker", "local")  # and compose, which no user asks for: a service of compose.yaml does
 UNITS = {"": 1, "B": 1, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
@@ -105,6 +106,21 @@ def build(frameworks: str, engine_name: str, with_gpu: bool, console: Console) -
         with console.status(f"preparing {entry.label}") as status:
             prepared = engine.prepare(entry, device, status.update)
         yield f"{entry.label} {entry.version}: {prepared.target}"
+
+
+def count_lines(
+    frameworks: str, suite: str, workloads: str | None, engine_name: str, data_dir: Path | None, console: Console
+) -> list[tuple[Job, Result]]:
+    """Return a job and its result, with the lines that it took, for each framework and workload. Raises BenchError."""
+    mistakes = _engine_mistakes(engine_name)
+    request = Request(frameworks=frameworks, suite=suite, workloads=workloads)
+    if mistakes:
+        raise UsageError(mistakes)
+    make_plan(request, _cpus())  # names every mistake before an engine is looked for
+    engine, why = choose_engine(engine_name)
+    console.print(f"Engine: {engine.name} ({why}).", highlight=False)
+    with RunProgress(console) as progress:
+        return list(lines.count_lines(request, engine, cache_dir(), datasets.find_data_dir(data_dir), progress))
 
 
 def choose_engine(name: str) -> tuple[Engine, str]:

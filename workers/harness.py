@@ -18,6 +18,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import numpy as np
 
 from . import parity
+from .lines import LineTrace
+from .recipe import framework_of
 from .refusal import refused
 from .schedules import learning_rates
 from .scoring import learned, probabilities, score
@@ -114,7 +116,24 @@ def run_train(job: Job, folder: Path, result: Result) -> None:
         raise DidNotLearn(complaint)
 
 
-KINDS = {"parity": run_parity, "train": run_train, "null": run_null}
+def run_lines(job: Job, folder: Path, result: Result) -> None:
+    """Build and train once over the job's rows, untimed, and count which of the worker's own lines run."""
+    worker = _opened(job, result)
+    data, weights = load_data(job, folder), load_weights(job, folder)
+    name, modules = job.framework.name, Path(__file__).resolve().parent.glob("*.py")
+    own = [path for path in modules if framework_of(path.name, path.parent.parent) == name]
+    build, train = LineTrace(own), LineTrace(own)
+    with build:
+        worker.build(job, weights)
+    rates = learning_rates(job.recipe, 0, -(-job.dataset.train_rows // job.recipe.batch_size), 1)
+    with train:
+        worker.reset_states()
+        worker.train_epoch(staged(worker, job, data["train_x"], data["train_y"]), rates)
+    both = build.logical | train.logical
+    result.code_lines = {"build": len(build.logical), "train": len(train.logical), "both": len(both)}
+
+
+KINDS = {"parity": run_parity, "train": run_train, "null": run_null, "lines": run_lines}
 
 
 def _train(job: Job, worker: Worker, data: Arrays, test: Any, result: Result) -> np.ndarray:

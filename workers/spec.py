@@ -455,7 +455,8 @@ class Verdict(Record):
 class Job(Record):
     """One measured training (``train``) or one pass through the parity gate (``parity``), complete in itself.
 
-    A ``null`` job does nothing: what it takes is what a job costs around its work. ``reference_sha256`` names the
+    A ``null`` job does nothing: what it takes is what a job costs around its work. A ``lines`` job trains once over
+    its rows and counts the worker's lines that run. ``reference_sha256`` names the
     float64 reference that a parity job is held to; without one it makes it. ``carried_epochs``: so many epochs are
     trained before the first measured one, unmeasured, as where a study's model trained on across its repeats.
     ``read_at_epochs``: after so many epochs a summary reads the results; empty: after the last one only.
@@ -464,7 +465,7 @@ class Job(Record):
 
     schema_version: Literal[1] = 1
     id: Text
-    kind: Literal["parity", "train", "null"]
+    kind: Literal["parity", "train", "null", "lines"]
     framework: Framework
     suite: Text
     variant: Literal["matched", "paper"] = "matched"
@@ -551,6 +552,7 @@ class Result(Record):
     """What one job left behind, whatever happened. All raw seconds are kept.
 
     ``predict_seconds``: passes over the whole test set; ``latency_seconds``: predictions of a single row.
+    ``code_lines``: of a ``lines`` job, the logical lines of the worker that built the model and trained it.
     """
 
     schema_version: Literal[1] = 1
@@ -568,6 +570,7 @@ class Result(Record):
     composed: List[Text] = []
     parity: Optional[Verdict] = None
     reference_sha256: Optional[Text] = None
+    code_lines: Dict[str, Index] = {}
 
     @property
     def train_seconds(self) -> float:

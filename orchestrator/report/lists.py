@@ -1,4 +1,4 @@
-"""What ``bench frameworks``, ``bench suites`` and ``bench doctor`` print."""
+"""What ``bench frameworks``, ``bench lines``, ``bench suites`` and ``bench doctor`` print."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,6 +12,7 @@ from orchestrator.doctor import Finding
 from orchestrator.shapes import parameter_count
 from orchestrator.suite import Suite
 from orchestrator.workload import Workload, resolved_layers
+from workers.spec import Job, Result
 
 COLOURS = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 CELLS = {"unsupported": "red", "composed": "yellow"}
@@ -43,6 +44,24 @@ def composed(entries: Sequence[FrameworkEntry]) -> list[str]:
         f"{entry.name}: {kind}: {text}"
         for entry in entries
         for kind, text in sorted(capabilities(entry.name).composed.items())
+    ]
+
+
+def lines(counted: Sequence[tuple[Job, Result]]) -> Table:
+    """Return workload x framework: the logical lines that built the model, that trained it, and both together."""
+    table = _table("workload", "framework", "build", "train", "both")
+    for job, result in counted:
+        numbers = [str(result.code_lines.get(part, "")) for part in ("build", "train", "both")]
+        _add(table, job.workload, job.framework.label, *numbers)
+    return table
+
+
+def uncounted(counted: Sequence[tuple[Job, Result]]) -> list[str]:
+    """Return why a row has no numbers, for each that has none."""
+    return [
+        f"{job.framework.label} on {job.workload} is {result.status}: {result.reason}"
+        for job, result in counted
+        if not result.code_lines
     ]
 
 

@@ -12,7 +12,7 @@ from orchestrator.catalogue import ROOT
 LAYERS = [
     {"cli"},
     {"session", "compose"},
-    {"attempt", "orchestrate", "progress", "report"},
+    {"attempt", "lines", "orchestrate", "progress", "report"},
     {"doctor", "engines", "machine", "plan", "summary"},
     {"notes", "recipe", "store", "suite"},
     {"cells", "documents", "workload"},

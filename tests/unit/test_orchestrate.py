@@ -199,5 +199,5 @@ def test_what_a_worker_declares_unsupported_is_refused_before_anything_is_built(
     summary = run(engine, plan_of("tf,torch,theano", rounds=1, workloads="cnn"))
     assert prepared == ["numpy", "tf"]
     assert {job.framework.name for job in engine.ran} == {"numpy", "tf"}
-    reasons = {cell.framework: cell.reason for cell in summary.cells if cell.status == "unsupported"}
+    reasons = {problem.framework: problem.reason for problem in summary.problems}
     assert reasons == {"torch": "conv2d: no such layer", "theano": "maxpool2d.padding=valid: pads always"}

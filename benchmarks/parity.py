@@ -1,0 +1,169 @@
+"""The parity gate over the whole matrix: every layer kind x optimiser x schedule, in every framework. Prints Markdown.
+
+usage: python -m benchmarks.parity [--frameworks all-versions] [--output docs/parity.md]
+
+Each cell is a small model of its own, held to the float64 reference as in a run (workers/parity.py). All cells of a
+framework run in one process of its own environment: its container where a Docker daemon answers.
+"""
+
+import json
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from orchestrator.catalogue import find
+from orchestrator.errors import UsageError
+from orchestrator.report.tables import table
+from orchestrator.request import framework_labels
+from orchestrator.store import cache_dir
+from tests.contract.environments import run_script
+from tests.jobs import FLAT, IMAGE, STEPS, TOKENS, make_job, make_weights
+from workers.numpy_reference import make_reference
+from workers.parity import ROWS
+from workers.spec import Job, Verdict
+
+HERE = Path(__file__).resolve().parent
+SCRIPT = HERE.parent / "tests" / "contract" / "in_environment.py"
+HEAD = {"kind": "dense", "units": 5}
+CONV2D = {"kind": "conv2d", "filters": 4, "kernel_size": [3, 2], "padding": "same"}
+EMBEDDING = {"kind": "embedding", "vocabulary_size": 11, "units": 4}
+FUNCTIONS = ("tanh", "relu", "sigmoid", "elu", "softmax", "linear")
+
+MODELS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
+    "dense": ([{"kind": "dense", "units": 8}, HEAD], FLAT),
+    "dense on steps": ([{"kind": "dense", "units": 8}, {"kind": "flatten"}, HEAD], STEPS),
+    **{f"activation {f}": ([{"kind": "dense", "units": 8}, {"kind": "activation", "function": f}, HEAD], FLAT)
+       for f in FUNCTIONS},
+    "flatten": ([CONV2D, {"kind": "flatten"}, HEAD], IMAGE),
+    "reshape": ([{"kind": "reshape", "shape": [12, 4, 3]}, CONV2D, {"kind": "flatten"}, HEAD], IMAGE),
+    "dropout": ([{"kind": "dense", "units": 8}, {"kind": "dropout", "rate": 0.25}, HEAD], FLAT),
+    "conv2d": ([CONV2D | {"strides": [2, 1]}, {"kind": "flatten"}, HEAD], IMAGE),
+    "conv1d": ([{"kind": "conv1d", "filters": 5, "kernel_size": 3, "strides": 2, "padding": "same"},
+                {"kind": "flatten"}, HEAD], STEPS),
+    "maxpool2d": ([CONV2D, {"kind": "maxpool2d"}, {"kind": "flatten"}, HEAD], IMAGE),
+    "averagepool2d": ([CONV2D, {"kind": "averagepool2d", "padding": "same"}, {"kind": "flatten"}, HEAD], IMAGE),
+    "globalmaxpool1d": ([{"kind": "dense", "units": 8}, {"kind": "globalmaxpool1d"}, HEAD], STEPS),
+    "batchnorm": ([CONV2D, {"kind": "batchnorm"}, {"kind": "flatten"}, HEAD], IMAGE),
+    "embedding": ([EMBEDDING, {"kind": "flatten"}, HEAD], TOKENS),
+    "lstm": ([{"kind": "lstm", "units": 6}, HEAD], STEPS),
+    "lstm stateful": ([EMBEDDING, {"kind": "lstm", "units": 6, "output": "sequence", "stateful": True}, HEAD], TOKENS),
+}  # fmt: skip
+"""Each layer kind, in a model as small as shows it."""
+
+SGD = {"kind": "sgd", "learning_rate": 0.05, "weight_decay": 0.01}
+RMSPROP = {"kind": "rmsprop", "learning_rate": 0.01, "epsilon": 1e-4, "weight_decay": 0.01}
+ADAM = {"kind": "adam", "learning_rate": 0.01, "weight_decay": 0.01}
+OPTIMISERS: dict[str, dict[str, Any]] = {
+    "sgd": SGD,
+    "sgd momentum": SGD | {"momentum": 0.9},
+    "sgd momentum (gradient)": SGD | {"momentum": 0.9, "velocity": "gradient"},
+    "sgd Nesterov": SGD | {"momentum": 0.9, "nesterov": True},
+    "sgd Nesterov (gradient)": SGD | {"momentum": 0.9, "nesterov": True, "velocity": "gradient"},
+    "adam": ADAM,
+    "adam (uncorrected)": ADAM | {"epsilon_form": "uncorrected"},
+    "adadelta": {"kind": "adadelta", "weight_decay": 0.01},
+    "rmsprop": RMSPROP,
+    "rmsprop (inside)": RMSPROP | {"epsilon_form": "inside"},
+}
+SCHEDULES: dict[str, dict[str, Any]] = {
+    "constant": {"kind": "constant"},
+    "step": {"kind": "step", "every_steps": 1, "factor": 0.5},
+    "inv": {"kind": "inv", "gamma": 0.5, "power": 0.75},
+    "epoch": {"kind": "epoch", "after_epochs": 1, "factor": 0.5},
+}
+
+Cell = tuple[str, str, str]  # model, optimiser, schedule
+
+
+def cells() -> dict[Cell, Job]:
+    return {
+        (model, optimiser, schedule): make_job(layers, source, OPTIMISERS[optimiser], schedule=SCHEDULES[schedule])
+        for model, (layers, source) in MODELS.items()
+        for optimiser in OPTIMISERS
+        for schedule in SCHEDULES
+    }
+
+
+def verdicts_of(label: str, jobs: dict[Cell, Job], records: Path) -> dict[Cell, Any]:
+    """Run all cells in one process of a framework; return what each came to: a verdict, or what was refused."""
+    entry = find(label)
+    framework = {"name": entry.name, "version": entry.version, "mode": entry.mode}
+    cases = []
+    for number, job in enumerate(jobs.values()):
+        data = job.model_dump(mode="json") | {"framework": framework, "kind": "parity"}
+        data["dataset"] |= {"train_rows": ROWS, "test_rows": ROWS}
+        cases.append({"name": str(number), "record": str(number), "job": data, "change": None})
+    (records / "cases.json").write_text(json.dumps(cases))
+    run_script(label, SCRIPT, records, cache_dir())
+    found = json.loads((records / "verdicts.json").read_text())
+    return {cell: found[str(number)] for number, cell in enumerate(jobs)}
+
+
+def in_words(found: Iterable[Any]) -> str:
+    """Return the worst of several cells: the error nearest its bound, and how much of the bound it takes."""
+    tried = [item for item in found if "refused" not in item]
+    if not tried:
+        return "unsupported"
+    if any("crashed" in item for item in tried):
+        return "**crashed**"
+    verdicts = [Verdict.model_validate(item) for item in tried]
+    if not all(verdict.passed for verdict in verdicts):
+        return "**failed**"
+    errors = [worst for verdict in verdicts for worst in verdict.worst]
+    share, error = max(((worst.error or 0.0) / (worst.bound or 1.0), worst.error or 0.0) for worst in errors)
+    return f"{error:.0e} ({share:.0%})"
+
+
+def matrix(title: str, place: int, results: dict[str, dict[Cell, Any]]) -> str:
+    """Return a table of one part of the cells (0: models, 1: optimisers, 2: schedules) x framework."""
+    grouped: dict[str, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
+    for label, found in results.items():
+        for cell, verdict in found.items():
+            grouped[cell[place]][label].append(verdict)
+    rows = [[name, *(in_words(columns[label]) for label in results)] for name, columns in grouped.items()]
+    return f"## {title}\n\n{table(rows, ('', *results))}"
+
+
+def main(
+    frameworks: Annotated[str, typer.Option(help="Which, as for bench orchestrate.")] = "all-versions",
+    output: Annotated[Path | None, typer.Option(help="A file to write the page to as well.")] = None,
+) -> None:
+    """Hold every framework to the reference, cell by cell."""
+    mistakes: list[str] = []
+    labels = framework_labels(frameworks, mistakes)
+    if mistakes:
+        raise UsageError(mistakes)
+    jobs = cells()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for number, job in enumerate(jobs.values()):
+            np.savez(folder / f"{number}.npz", **make_reference(job, make_weights(job)))  # type: ignore[arg-type]
+        results = {label: verdicts_of(label, jobs, folder) for label in labels}
+    words = {cell: in_words([found[cell] for found in results.values()]) for cell in jobs}
+    failed = [cell for cell, text in words.items() if text in ("**failed**", "**crashed**")]
+    parts = [
+        "# Parity",
+        f"Made by `make parity`: {len(jobs)} cells ({len(MODELS)} models x {len(OPTIMISERS)} optimisers x "
+        f"{len(SCHEDULES)} schedules) in each framework, each held to the float64 reference as "
+        "[the gate](architecture.md#the-parity-gate) does it in every run. A number is the relative error of an "
+        "update, the one nearest its bound in all cells of its row, and in brackets how much of the bound it takes.",
+        matrix("Layers", 0, results),
+        matrix("Optimisers", 1, results),
+        matrix("Schedules", 2, results),
+    ]
+    page = "\n\n".join(parts) + "\n"
+    sys.stdout.write(page)
+    if output is not None:
+        output.write_text(page, encoding="utf-8")
+    if failed:
+        raise SystemExit(f"{len(failed)} cells failed, such as {', '.join(failed[0])}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
