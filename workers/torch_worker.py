@@ -9,181 +9,43 @@ import numpy as np
 import torch
 from torch import nn
 
-from .worker import (
-    Unsupported,
-    Worker,
-    batch_sizes,
-    checked_mode,
-    decayed,
-    layer_weights,
-    reorder_gates,
-    same_padding,
-)
+from . import torch_layers as layers
+from .torch_optimisers import clip, loss_function, make_optimiser
+from .worker import Unsupported, Worker, batch_sizes, checked_mode
 
 MODES = (None, "compile")
-GATE_ORDER = "ifgo"  # PyTorch's own
-FUNCTIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid, "linear": nn.Identity}
-
-
-class Flatten(nn.Module):
-    """To rows of height, width, channel; by index, as a permute's gradient slows the layers before it (15% seen)."""
-
-    def __init__(self, height, width, channels):
-        super().__init__()
-        order = torch.arange(channels * height * width).reshape(channels, height, width).permute(1, 2, 0)
-        self.register_buffer("order", order.flatten())
-
-    def forward(self, x):
-        return x.flatten(1).index_select(1, self.order)
-
-
-class LSTM(nn.LSTM):
-    """nn.LSTM with one bias: the second would double the bias's rate, so it stays at zero, untrained."""
-
-    def __init__(self, item):
-        super().__init__(item.input_shape[1], item.layer.units, bias=item.layer.bias, batch_first=True)
-        self.last = item.layer.output == "last"
-        if item.layer.bias:
-            nn.init.zeros_(self.bias_hh_l0).requires_grad_(False)
-
-    def forward(self, x):
-        outputs, (h, _) = super().forward(x)
-        return h[0] if self.last else outputs
-
-
-# Each builder returns the modules of one layer; the last of them holds the layer's tensors.
-
-
-def activation(item):
-    if item.layer.function == "softmax":
-        return [nn.Softmax(dim=1 if len(item.input_shape) == 3 else -1)]  # the spec's last axis: channels
-    return [FUNCTIONS[item.layer.function]()]
-
-
-def flatten(item):
-    image = len(item.input_shape) == 3 and item.input_shape[2] > 1  # one channel is in order as it is
-    return [Flatten(*item.input_shape) if image else nn.Flatten()]
-
-
-def conv2d(item):
-    kernel, strides = item.layer.kernel_size, item.layer.strides
-    pads, padding = pad(item, kernel, 0.0)
-    return [*pads, nn.Conv2d(item.input_shape[2], item.layer.filters, kernel, strides, padding, bias=item.layer.bias)]
-
-
-def maxpool2d(item):
-    pads, padding = pad(item, item.layer.pool_size, float("-inf"))
-    return [*pads, nn.MaxPool2d(item.layer.pool_size, item.layer.strides, padding)]
-
-
-def pad(item, window, value):
-    """Return (modules that pad, the padding left to the layer): the layer's own wherever both sides get the same."""
-    if item.layer.padding == "valid":
-        return [], 0
-    (top, bottom), (left, right) = map(same_padding, item.input_shape[:2], window, item.layer.strides)
-    if top == bottom and left == right:
-        return [], (top, left)
-    return [nn.ConstantPad2d((left, right, top, bottom), value)], 0
-
-
-def folded(layers):
-    """Return {flatten: the dense layer behind it}, by names, where nothing between them tells one element from another.
-
-    There the order of height, width, channel is that of the kernel's rows, which are permuted once, and no batch is.
-    """
-    found, flattened = {}, None
-    for item in layers:
-        kind = item.layer.kind
-        if kind == "flatten" and len(item.input_shape) == 3:
-            flattened = item.name
-        elif kind == "dense" and flattened:
-            found[flattened], flattened = item.name, None
-        elif kind not in ("flatten", "dropout") and (kind != "activation" or item.layer.function == "softmax"):
-            flattened = None
-    return found
-
-
-def channels_first(height, width, channels):
-    """Return the places that the elements of an image have in the spec's order, in PyTorch's order."""
-    return np.arange(height * width * channels).reshape(height, width, channels).transpose(2, 0, 1).ravel()
-
-
-ATTRIBUTES = {"kernel": "weight", "table": "weight", "bias": "bias"}
-LSTM_ATTRIBUTES = {"kernel": "weight_ih_l0", "recurrent_kernel": "weight_hh_l0", "bias": "bias_ih_l0"}
-
-
-def from_spec(layer, array, order=None):
-    """Return a tensor of the spec in PyTorch's layout, which has the outputs first; ``order``: of a kernel's rows."""
-    if order is not None:
-        array = array[order]
-    if layer.kind == "lstm":
-        array = reorder_gates(array, layer.gate_order, GATE_ORDER)
-    return array if layer.kind == "embedding" else array.T if array.ndim < 4 else array.transpose(3, 2, 0, 1)
-
-
-def to_spec(layer, array, order=None):
-    """The inverse of ``from_spec``."""
-    if order is not None:
-        array = array[:, np.argsort(order)]
-    array = array if layer.kind == "embedding" else array.T if array.ndim < 4 else array.transpose(2, 3, 1, 0)
-    return reorder_gates(array, GATE_ORDER, layer.gate_order) if layer.kind == "lstm" else array
-
-
-LOSSES = {
-    "categorical_cross_entropy": nn.functional.cross_entropy,
-    "binary_cross_entropy": nn.functional.binary_cross_entropy_with_logits,
-    "mean_squared_error": nn.functional.mse_loss,
-}
-
-
-def loss_function(loss):
-    """Return the function of outputs and targets."""
-    function = LOSSES[loss.kind]  # of itself the mean over rows and outputs
-    if getattr(loss, "over_outputs", "mean") == "mean":
-        return function
-    return lambda outputs, targets: function(outputs, targets, reduction="sum") / len(outputs)
-
-
-def make_optimiser(recipe, tensors):
-    """Return the native optimiser of {LAYER/TENSOR: (parameter, ...)}, decayed and undecayed ones in two groups."""
-    o = recipe.optimiser
-    kernels = [parameter for name, (parameter, *_) in tensors.items() if o.weight_decay == 0 or decayed(o, name)]
-    others = [parameter for name, (parameter, *_) in tensors.items() if o.weight_decay > 0 and not decayed(o, name)]
-    groups = [{"params": kernels, "weight_decay": o.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    groups = [group for group in groups if group["params"]]  # each costs time in every step
-    if o.kind == "adam":
-        return torch.optim.Adam(groups, lr=o.learning_rate, betas=(o.beta_1, o.beta_2), eps=o.epsilon)
-    return torch.optim.SGD(groups, lr=o.learning_rate, momentum=o.momentum, nesterov=o.nesterov and o.momentum > 0)
-
-
-def clip(gradients, limit):
-    """Bound the global norm: clip_grad_norm_ less the 1e-6 that it adds to the norm, which a small limit feels."""
-    norm = torch.norm(torch.stack([torch.norm(d) for d in gradients]))
-    scale = (limit / norm).clamp(max=1.0)  # on the device, so that the loop never waits for it
-    for d in gradients:
-        d.mul_(scale)
 
 
 class TorchWorker(Worker):
     layers = {
-        "dense": lambda item: [nn.Linear(item.input_shape[0], item.layer.units, bias=item.layer.bias)],
-        "activation": activation,
-        "flatten": flatten,
+        "dense": layers.dense,
+        "activation": layers.activation,
+        "flatten": layers.flatten,
+        "reshape": lambda item: [layers.Reshape(item.input_shape, item.output_shape)],
         "dropout": lambda item: [nn.Dropout(item.layer.rate)],
-        "conv2d": conv2d,
-        "maxpool2d": maxpool2d,
-        "embedding": lambda item: [nn.Embedding(item.layer.vocabulary_size, item.layer.units)],
-        "lstm": lambda item: [LSTM(item)],
+        "conv2d": layers.conv2d,
+        "conv1d": layers.conv1d,
+        "maxpool2d": layers.maxpool2d,
+        "averagepool2d": layers.averagepool2d,
+        "globalmaxpool1d": lambda item: [layers.GlobalMaxPool1d()],
+        "batchnorm": layers.batchnorm,
+        "embedding": layers.embedding,
+        "lstm": lambda item: [layers.LSTM(item)],
     }
     layout = "channels_first"
     composed = {
         "flatten": "of several channels: nn.Flatten, and the next dense layer's kernel in that order, or index_select",
         "conv2d": "same padding with more at one side: explicit padding before the convolution",
-        "maxpool2d": "same padding with more at one side: explicit padding before the pooling",
+        "conv1d": "nn.Conv1d's tensors in functional.conv2d, images of height 1; same padding as conv2d",
+        "maxpool2d": "same padding with more at one side at a stride of 1: as much at both, and its outputs cut off",
+        "averagepool2d": "as maxpool2d",
+        "reshape": "of several channels: permuted to the spec's order, or from it",
+        "batchnorm": "of one number per feature, which nn.BatchNorm1d refuses in training: of that number twice",
         "lstm": "one bias: nn.LSTM's second bias is zero and frozen",
         "clip_norm": "norms and a scale on the device, without the 1e-6 of clip_grad_norm_",
         "sgd": "velocity 'step': optim.SGD, its momentum buffers rescaled when the rate changes",
         "adam": "epsilon_form 'uncorrected': optim.Adam, its epsilon set anew in each step",
+        "rmsprop": "epsilon_form 'inside': an optim.RMSprop with a step of its own",
     }
     composed_in_mode = {
         "compile": {"lstm": "one bias: as without a mode; torch.compile leaves nn.LSTM to eager PyTorch"},
@@ -211,22 +73,24 @@ class TorchWorker(Worker):
         self.composed = dict(TorchWorker.composed, **self.composed_in_mode.get(mode or "", {}))
         self.recipe = job.recipe
         self.dtype = getattr(torch, job.precision)
-        modules, self.tensors, orders, dense_behind = [], {}, {}, folded(job.model.layers)
+        modules, self.tensors, orders, dense_behind = [], {}, {}, layers.folded(job.model.layers)
         for item in job.model.layers:
             own = self.layers[item.layer.kind](item)
             if item.name in dense_behind:
                 own = [nn.Flatten()]
-                orders[dense_behind[item.name] + "/kernel"] = channels_first(*item.input_shape)
+                orders[dense_behind[item.name] + "/kernel"] = layers.channels_first(*item.input_shape)
             modules += [module.to(self.device, self.dtype) for module in own]
-            attributes = LSTM_ATTRIBUTES if item.layer.kind == "lstm" else ATTRIBUTES
-            for role, value in layer_weights(weights, item.name).items():
-                name, parameter = item.name + "/" + role, getattr(modules[-1], attributes[role])
-                parameter.data.copy_(torch.tensor(from_spec(item.layer, value, orders.get(name))))
-                self.tensors[name] = (parameter, item.layer, modules[-1], orders.get(name))
+            attributes = layers.LSTM_ATTRIBUTES if item.layer.kind == "lstm" else layers.ATTRIBUTES
+            for role in item.parameters:
+                name = item.name + "/" + role
+                self.tensors[name] = (getattr(modules[-1], attributes[role]), item.layer, modules[-1], orders.get(name))
         self.model = nn.Sequential(*modules)
         self.optimiser = make_optimiser(self.recipe, self.tensors)
         self.steps = 0
         self.forward = self.compiled(job) if mode == "compile" else self.model
+        for name, (parameter, layer, _, order) in self.tensors.items():  # after what compiling does to running means
+            parameter.data.copy_(torch.tensor(layers.from_spec(layer, weights[name], order)))
+        self.reset_states()
         torch.manual_seed(job.seed)  # after the modules' initialisers have drawn from the stream
 
     def compiled(self, job):
@@ -236,17 +100,21 @@ class TorchWorker(Worker):
         torch._dynamo.reset()  # an earlier build's models count as recompilations of this one
         torch._dynamo.config.fail_on_recompile_limit_hit = True  # rather than go on in eager PyTorch
         torch._inductor.config.compile_threads = 1  # in this process: its CPUs and its limit of processes hold
+        for module in self.lstms():  # eager in any case; but whether there is a state would be compiled in
+            module.forward = torch.compiler.disable(module.forward)
         forward = torch.compile(self.model)  # for one size first, and for every size once there is a second
         (source,) = job.inputs
         shape = [source.shape[2], *source.shape[:2]] if len(source.shape) == 3 else source.shape
         dtype = torch.int64 if source.dtype == "int32" else self.dtype
         train, predict = batch_sizes(job)
         for size in train:
+            self.reset_states()
             forward(torch.zeros([size, *shape], dtype=dtype, device=self.device)).sum().backward()
         self.optimiser.zero_grad()
         self.model.eval()
         with torch.no_grad():
             for size in predict:
+                self.reset_states()
                 forward(torch.zeros([size, *shape], dtype=dtype, device=self.device))
         return forward
 
@@ -285,7 +153,7 @@ class TorchWorker(Worker):
             loss = compute_loss(forward(batch), wanted)
             loss.backward()
             if limit is not None:
-                clip([parameter.grad for parameter, *_ in self.tensors.values()], limit)
+                clip(optimiser.param_groups, limit)
             if rate != group["lr"]:
                 self.set_rate(rate)
             if uncorrected:
@@ -298,9 +166,18 @@ class TorchWorker(Worker):
 
     def predict(self, handle):
         self.model.eval()
+        self.reset_states()
         with torch.no_grad():
             outputs = [self.forward(batch) for batch in handle[0].split(self.recipe.evaluation_batch_size)]
+        self.reset_states()
         return torch.cat(outputs).cpu().numpy()
+
+    def lstms(self):
+        return [module for module in self.model if isinstance(module, layers.LSTM)]
+
+    def reset_states(self):
+        for module in self.lstms():
+            module.state = None
 
     def parameters(self):
         values = {}
@@ -308,7 +185,7 @@ class TorchWorker(Worker):
             value = parameter.detach()
             if parameter is getattr(module, "bias_ih_l0", None):
                 value = value + module.bias_hh_l0.detach()  # so that a second bias would show
-            values[name] = np.array(to_spec(layer, value.cpu().numpy(), order), order="C")
+            values[name] = np.array(layers.to_spec(layer, value.cpu().numpy(), order), order="C")
         return values
 
     def synchronize(self):
