@@ -176,16 +176,16 @@ def embedding(item):
 
 # ---------------------------------------------------------------------------- layouts of tensors
 
-ATTRIBUTES = {
-    "kernel": "weight",
-    "table": "weight",
-    "bias": "bias",
-    "gamma": "weight",
-    "beta": "bias",
-    "running_mean": "running_mean",
-    "running_variance": "running_var",
+ATTRIBUTES = {"kernel": "weight", "table": "weight", "bias": "bias"}
+ATTRIBUTES_OF = {
+    "batchnorm": {"gamma": "weight", "beta": "bias", "running_mean": "running_mean", "running_variance": "running_var"},
+    "lstm": {"kernel": "weight_ih_l0", "recurrent_kernel": "weight_hh_l0", "bias": "bias_ih_l0"},
 }
-LSTM_ATTRIBUTES = {"kernel": "weight_ih_l0", "recurrent_kernel": "weight_hh_l0", "bias": "bias_ih_l0"}
+
+
+def attribute(kind, role):
+    """Return the attribute of a layer's module that holds the tensor of a role."""
+    return ATTRIBUTES_OF.get(kind, ATTRIBUTES)[role]
 
 
 def folded(layers):

@@ -80,10 +80,9 @@ class TorchWorker(Worker):
                 own = [nn.Flatten()]
                 orders[dense_behind[item.name] + "/kernel"] = layers.channels_first(*item.input_shape)
             modules += [module.to(self.device, self.dtype) for module in own]
-            attributes = layers.LSTM_ATTRIBUTES if item.layer.kind == "lstm" else layers.ATTRIBUTES
             for role in item.parameters:
-                name = item.name + "/" + role
-                self.tensors[name] = (getattr(modules[-1], attributes[role]), item.layer, modules[-1], orders.get(name))
+                name, parameter = item.name + "/" + role, getattr(modules[-1], layers.attribute(item.layer.kind, role))
+                self.tensors[name] = (parameter, item.layer, modules[-1], orders.get(name))
         self.model = nn.Sequential(*modules)
         self.optimiser = make_optimiser(self.recipe, self.tensors)
         self.steps = 0
