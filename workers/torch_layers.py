@@ -107,10 +107,6 @@ class LSTM(nn.LSTM):
 # Each builder returns the modules of one layer; the last of them holds the layer's tensors.
 
 
-def dense(item):
-    return [nn.Linear(item.input_shape[-1], item.layer.units, bias=item.layer.bias)]
-
-
 def activation(item):
     if item.layer.function == "softmax":
         return [nn.Softmax(dim=1 if len(item.input_shape) == 3 else -1)]  # the spec's last axis: channels
@@ -155,8 +151,8 @@ def averagepool2d(item):
 
 
 def pool(item, make, **options):
-    """Pad alike on both sides. Of more at the end, ceil_mode has the last window hang over by the rest; it can not by
-    a stride of 1, where both sides get more and what that puts first is cut off."""
+    """Pad alike on both sides, as PyTorch does. Where the end needs more, ceil_mode lets the last window hang over it;
+    by a stride of 1 it does not, so there both sides get more, and the first outputs are cut off."""
     window, strides = item.layer.pool_size, item.layer.strides
     sides = padding(item, window, strides)
     cut = [after - before if stride == 1 else 0 for (before, after), stride in zip(sides, strides)]
@@ -168,10 +164,6 @@ def pool(item, make, **options):
 def batchnorm(item):
     make = nn.BatchNorm2d if len(item.input_shape) == 3 else BatchNorm
     return [make(item.input_shape[-1], item.layer.epsilon, 1 - item.layer.momentum)]
-
-
-def embedding(item):
-    return [nn.Embedding(item.layer.vocabulary_size, item.layer.units)]
 
 
 # ---------------------------------------------------------------------------- layouts of tensors

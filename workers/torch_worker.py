@@ -18,7 +18,7 @@ MODES = (None, "compile")
 
 class TorchWorker(Worker):
     layers = {
-        "dense": layers.dense,
+        "dense": lambda item: [nn.Linear(item.input_shape[-1], item.layer.units, bias=item.layer.bias)],
         "activation": layers.activation,
         "flatten": layers.flatten,
         "reshape": lambda item: [layers.Reshape(item.input_shape, item.output_shape)],
@@ -29,7 +29,7 @@ class TorchWorker(Worker):
         "averagepool2d": layers.averagepool2d,
         "globalmaxpool1d": lambda item: [layers.GlobalMaxPool1d()],
         "batchnorm": layers.batchnorm,
-        "embedding": layers.embedding,
+        "embedding": lambda item: [nn.Embedding(item.layer.vocabulary_size, item.layer.units)],
         "lstm": lambda item: [layers.LSTM(item)],
     }
     layout = "channels_first"
