@@ -35,6 +35,7 @@ class TensorFlow:
     """Batches come out of a tf.data pipeline on the host."""
 
     layout = "channels_last"
+    repeats_edges = False  # where pooling pads one side more than the other
 
     def versions(self):
         import tensorflow as tf
@@ -94,6 +95,7 @@ class Torch:
     """Rows lie on the device; a DataLoader cuts batches from them."""
 
     layout = "channels_first"  # PyTorch's own; Keras would transpose around every convolution
+    repeats_edges = True
 
     def versions(self):
         import torch
@@ -134,6 +136,7 @@ class Jax:
     """Batches are slices of NumPy arrays: Keras turns JAX arrays back into those, since they are slow to slice."""
 
     layout = "channels_last"
+    repeats_edges = False
 
     def versions(self):
         import jax

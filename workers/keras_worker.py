@@ -4,135 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from .keras_backend import BACKEND, keras  # first: it chooses the backend
-from .worker import Unsupported, Worker, decayed, layer_weights, reorder_gates
-
-GATE_ORDER = "ifgo"  # Keras' own
-CHANNELS_FIRST = BACKEND.layout == "channels_first"
-
-
-def in_backends_layout(shape):
-    return [shape[2], *shape[:2]] if CHANNELS_FIRST and len(shape) == 3 else shape
-
-
-# Each builder returns the native layer of one layer of the spec.
-
-
-def activation(item):
-    if item.layer.function == "softmax":  # over the spec's last axis, an image's channels
-        return keras.layers.Softmax(axis=1 if CHANNELS_FIRST and len(item.input_shape) == 3 else -1, name=item.name)
-    return keras.layers.Activation(item.layer.function, name=item.name)
-
-
-def flatten(item):
-    """Keras' own turns images to height, width, channel; a sequence is no image."""
-    return keras.layers.Flatten(None if len(item.input_shape) == 3 else "channels_last", name=item.name)
-
-
-def conv2d(item):
-    options = {"strides": item.layer.strides, "padding": item.layer.padding, "use_bias": item.layer.bias}
-    return keras.layers.Conv2D(item.layer.filters, item.layer.kernel_size, name=item.name, **options)
-
-
-def maxpool2d(item):
-    return keras.layers.MaxPooling2D(item.layer.pool_size, item.layer.strides, item.layer.padding, name=item.name)
-
-
-def lstm(item):
-    options = {"use_bias": item.layer.bias, "return_sequences": item.layer.output == "sequence"}
-    return keras.layers.LSTM(item.layer.units, unit_forget_bias=False, name=item.name, **options)
-
-
-def variable_of(layer, role):
-    if role == "table":
-        return layer.embeddings
-    return getattr(layer.cell if isinstance(layer, keras.layers.LSTM) else layer, role)
-
-
-def make_loss(loss):
-    """Return Keras' own loss, or, for the sum over the outputs, a function that it averages over the rows."""
-    if loss.kind == "categorical_cross_entropy":
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    mean = loss.over_outputs == "mean"
-    if loss.kind == "binary_cross_entropy":
-        return keras.losses.BinaryCrossentropy(from_logits=True) if mean else summed_cross_entropy
-    return keras.losses.MeanSquaredError() if mean else summed_squares
-
-
-def summed_cross_entropy(targets, outputs):
-    return keras.ops.sum(keras.ops.binary_crossentropy(targets, outputs, from_logits=True), axis=-1)
-
-
-def summed_squares(targets, outputs):
-    return keras.ops.sum(keras.ops.square(outputs - targets), axis=-1)
-
-
-# What Keras' own optimisers lack, each to be put before the class that has the rest.
-
-Part: Any = object
-
-
-class GradientVelocity(Part):
-    """SGD whose velocity holds gradients; Keras' own holds steps."""
-
-    def update_step(self, gradient, variable, learning_rate):
-        velocity = self.momentums[self._get_variable_index(variable)]
-        self.assign(velocity, velocity * self.momentum + gradient)
-        step = gradient + velocity * self.momentum if self.nesterov else velocity
-        self.assign_sub(variable, step * learning_rate)
-
-
-class CorrectedEpsilon(Part):
-    """Adam whose epsilon stands beside the corrected second moment: Keras' own with epsilon * sqrt(1 - beta_2^t)."""
-
-    @property
-    def epsilon(self):
-        step = keras.ops.cast(self.iterations + 1, "float32")
-        return self.given_epsilon * keras.ops.sqrt(1 - keras.ops.power(self.beta_2, step))
-
-    @epsilon.setter
-    def epsilon(self, value):
-        self.given_epsilon = value
-
-
-class DecayInGradient(Part):
-    """Clips the gradients, then adds to each its factor of ``decays`` times the tensor; Keras' own comes later."""
-
-    def apply(self, grads, trainable_variables=None):
-        grads = [BACKEND.dense(d) for d in grads]
-        if self.clip_norm is not None:
-            norm = keras.ops.sqrt(sum(keras.ops.sum(keras.ops.square(d)) for d in grads))
-            scale = keras.ops.minimum(self.clip_norm / norm, 1.0)
-            grads = [d * scale for d in grads]
-        variables = self._trainable_variables if trainable_variables is None else list(trainable_variables)
-        grads = [d + decay * w if decay else d for d, w, decay in zip(grads, variables, self.decays)]
-        super().apply(grads, trainable_variables)
-
-
-def make_optimiser(recipe, names):
-    """Return the optimiser for the tensors ``names``, Keras' own wherever it has the form."""
-    o = recipe.optimiser
-    own = keras.optimizers.Adam if o.kind == "adam" else keras.optimizers.SGD
-    parts: Any = []
-    base = type(own())  # for PyTorch it is a subclass, which updates all tensors at once
-    if o.kind == "adam":
-        options = {"beta_1": o.beta_1, "beta_2": o.beta_2, "epsilon": o.epsilon}
-        if o.epsilon_form == "corrected":
-            parts.append(CorrectedEpsilon)
-    else:
-        options = {"momentum": o.momentum, "nesterov": o.nesterov}
-        if o.velocity == "gradient" and o.momentum > 0:
-            parts.append(GradientVelocity)
-            base = own
-    decays = [o.weight_decay if decayed(o, name) else 0.0 for name in names]
-    sparse = any(name.endswith("/table") for name in names)  # TensorFlow squares such a gradient row by row
-    if any(decays) or sparse:
-        parts.insert(0, DecayInGradient)
-    else:
-        options["global_clipnorm"] = recipe.clip_norm
-    optimiser = type(own.__name__, (*parts, base), {})(learning_rate=o.learning_rate, **options)
-    optimiser.decays, optimiser.clip_norm = decays, recipe.clip_norm
-    return optimiser
+from . import keras_layers as layers
+from .keras_backend import BACKEND, keras
+from .keras_layers import CHANNELS_FIRST, GATE_ORDER, StatefulLSTM, in_backends_layout, make_loss, variable_of
+from .keras_optimisers import make_optimiser
+from .worker import Unsupported, Worker, layer_weights, reorder_gates
 
 
 class Rates(keras.callbacks.Callback):
@@ -150,26 +26,46 @@ class Rates(keras.callbacks.Callback):
 
 class KerasWorker(Worker):
     layers = {
-        "dense": lambda item: keras.layers.Dense(item.layer.units, use_bias=item.layer.bias, name=item.name),
-        "activation": activation,
-        "flatten": flatten,
-        "dropout": lambda item: keras.layers.Dropout(item.layer.rate, name=item.name),
-        "conv2d": conv2d,
-        "maxpool2d": maxpool2d,
-        "embedding": lambda item: keras.layers.Embedding(item.layer.vocabulary_size, item.layer.units, name=item.name),
-        "lstm": lstm,
+        "dense": layers.dense,
+        "activation": layers.activation,
+        "flatten": layers.flatten,
+        "reshape": layers.reshape,
+        "dropout": layers.dropout,
+        "conv2d": layers.conv2d,
+        "conv1d": layers.conv1d,
+        "maxpool2d": layers.maxpool2d,
+        "averagepool2d": layers.averagepool2d,
+        "globalmaxpool1d": layers.globalmaxpool1d,
+        "batchnorm": layers.batchnorm,
+        "embedding": layers.embedding,
+        "lstm": layers.lstm,
     }
     layout = BACKEND.layout
     staging = "resident" if CHANNELS_FIRST else "streamed"
     composed = {
+        "batchnorm": "a subclass of BatchNormalization, whose running variance is the unbiased one",
+        "lstm": "stateful: a subclass of LSTM that keeps its state, since stateful=True needs batches of one size",
         "sgd": "velocity 'gradient': a subclass of optimizers.SGD; weight decay: added to the gradient before it",
         "adam": "epsilon_form 'corrected': optimizers.Adam, epsilon * sqrt(1 - beta_2^t); weight decay as for sgd",
+        "adadelta": "weight decay as for sgd",
+        "rmsprop": "epsilon_form 'outside': a subclass of optimizers.RMSprop; weight decay as for sgd",
         "clip_norm": "with weight decay or an embedding: norm and scale from keras.ops, else global_clipnorm",
+        "categorical_cross_entropy": "over_steps 'sum': ops.sparse_categorical_crossentropy, summed",
         "binary_cross_entropy": "over_outputs 'sum': ops.binary_crossentropy, summed",
         "mean_squared_error": "over_outputs 'sum': squares from keras.ops, summed",
     }
+    declared_differences = {
+        "globalmaxpool1d": "tied maxima share the gradient; in the reference the first of them has it all",
+    }
+    composed_in_mode = {
+        "torch": {
+            "reshape": "of or to images: Permute before or behind Reshape",
+            "averagepool2d": "same padding with more at one side: ops.pad before the pooling, a division behind it",
+        },
+    }
     model: Any = None
     variables: Any = ()
+    stateful: Any = ()
 
     def versions(self):
         found = {"keras": keras.__version__, **BACKEND.versions()}
@@ -182,6 +78,7 @@ class KerasWorker(Worker):
     def build(self, job, weights):
         if job.precision != "float32":
             raise Unsupported("the keras worker computes in float32 only")
+        self.composed = dict(KerasWorker.composed, **self.composed_in_mode.get(job.framework.mode or "", {}))
         self.model, self.tensors, self.variables = None, {}, ()
         keras.utils.clear_session()
         keras.utils.set_random_seed(job.seed)  # dropout layers seed their generators from it
@@ -189,15 +86,19 @@ class KerasWorker(Worker):
         with keras.device(self.device):
             (source,) = job.inputs
             dtype = "int32" if source.dtype == "int32" else "float32"
-            layers = [self.layers[item.layer.kind](item) for item in job.model.layers]
-            self.model = keras.Sequential([keras.Input(in_backends_layout(source.shape), dtype=dtype), *layers])
-            for item, layer in zip(job.model.layers, layers):
+            made = [self.layers[item.layer.kind](item) for item in job.model.layers]
+            self.stateful = [layer for layer in made if isinstance(layer, StatefulLSTM)]
+            for layer in self.stateful:
+                layer.rows = max(job.recipe.batch_size, job.recipe.evaluation_batch_size)
+            self.model = keras.Sequential([keras.Input(in_backends_layout(source.shape), dtype=dtype), *made])
+            for item, layer in zip(job.model.layers, made):
                 for role in layer_weights(weights, item.name):
                     self.tensors[item.name + "/" + role] = (variable_of(layer, role), item.layer)
             names = {variable.path: name for name, (variable, _) in self.tensors.items()}
             trained = self.model.trainable_variables
             optimiser = make_optimiser(job.recipe, [names[variable.path] for variable in trained])
-            self.model.compile(optimiser, make_loss(job.recipe.loss))
+            over_steps = len(job.model.layers[-1].output_shape) == 2
+            self.model.compile(optimiser, make_loss(job.recipe.loss, over_steps))
             optimiser.build(trained)
             self.variables = [*self.model.variables, *optimiser.variables]
             self.compile_shapes()
@@ -224,9 +125,9 @@ class KerasWorker(Worker):
         (source,) = self.job.inputs
         dtype = np.int32 if source.dtype == "int32" else np.float32
         x = np.zeros([rows, *in_backends_layout(source.shape)], dtype)
-        if self.job.recipe.loss.kind == "categorical_cross_entropy":
-            return self.stage({source.name: x}, np.zeros(rows, np.int32))
-        return self.stage({source.name: x}, np.zeros([rows, *self.job.model.layers[-1].output_shape], np.float32))
+        outputs = np.zeros([rows, *self.job.model.layers[-1].output_shape], np.float32)
+        classes = self.job.recipe.loss.kind == "categorical_cross_entropy"
+        return self.stage({source.name: x}, outputs[..., 0].astype(np.int32) if classes else outputs)
 
     def stage(self, inputs, targets):
         (x,) = inputs.values()
@@ -242,10 +143,19 @@ class KerasWorker(Worker):
         return history.history["loss"][0]
 
     def predict(self, handle):
+        self.reset_states()
         with keras.device(self.device):
             if len(handle.x) <= self.job.recipe.evaluation_batch_size:  # Keras' own advice for what fits one batch
-                return self.model.predict_on_batch(handle.x)
-            return self.model.predict(**handle.predict, verbose=0)
+                outputs = self.model.predict_on_batch(handle.x)
+            else:
+                outputs = self.model.predict(**handle.predict, verbose=0)
+        self.reset_states()
+        return outputs
+
+    def reset_states(self):
+        with keras.device(self.device):
+            for layer in self.stateful:
+                layer.reset_state()
 
     def parameters(self):
         values = {}

@@ -1,10 +1,12 @@
-"""Every layer of the spec, and the losses, in TensorFlow's operations.
+"""Every layer of the spec in TensorFlow's operations, a model of them, and the losses.
 
 Each layer maps x (rows, ...), channels-last, to y with its own ``variables``, {role: variable}: its parameters and,
 of a stateful LSTM, ``h`` and ``c``. ``random`` draws dropout masks; it is None in prediction.
 """
 
 import tensorflow as tf
+
+from .worker import layer_weights, reorder_gates, trainable
 
 GATE_ORDER = "igfo"  # BlockLSTM's own
 FUNCTIONS = {
@@ -126,6 +128,47 @@ def keep(variables, *states):
     for role, state in zip(("h", "c"), states):
         if role in variables:
             variables[role][: tf.shape(state)[0]].assign(state)
+
+
+class Model:
+    """Layers, one after another, and their variables.
+
+    ``layers``: kind -> function. ``variables``: {LAYER/TENSOR: variable}; ``trained``: those that gradients reach;
+    ``states``: those of stateful LSTMs, for batches of at most ``rows`` rows.
+    """
+
+    def __init__(self, layers, items, weights, rows):
+        self.variables, self.states = {}, {}
+        self.orders = {item.name: item.layer.gate_order for item in items if item.layer.kind == "lstm"}
+        for name, value in weights.items():
+            order = self.orders.get(name.split("/")[0])
+            value = reorder_gates(value, order, GATE_ORDER) if order else value
+            self.variables[name] = tf.Variable(value, trainable=trainable(name))
+        self.trained = {name: w for name, w in self.variables.items() if trainable(name)}
+        for item in items:
+            if getattr(item.layer, "stateful", False):
+                for role in ("h", "c"):
+                    start = tf.zeros([rows, item.layer.units])
+                    self.states[item.name + "/" + role] = tf.Variable(start, trainable=False)
+        own = dict(self.variables, **self.states)
+        self.layers = [(layers[item.layer.kind], item, layer_weights(own, item.name)) for item in items]
+
+    @tf.autograph.experimental.do_not_convert  # the layers hold no loops or conditions of the graph
+    def forward(self, x, random):
+        for layer, item, own in self.layers:
+            x = layer(item, own, x, random)
+        return x
+
+    def reset_states(self):
+        for state in self.states.values():
+            state.assign(tf.zeros_like(state))
+
+    def parameters(self):
+        values = {}
+        for name, w in self.variables.items():
+            order = self.orders.get(name.split("/")[0])
+            values[name] = reorder_gates(w.numpy(), GATE_ORDER, order) if order else w.numpy()
+        return values
 
 
 def mean_loss(loss, outputs, targets):

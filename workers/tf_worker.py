@@ -13,9 +13,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import tensorflow as tf
 
 from . import tf_layers as layers
-from .tf_layers import GATE_ORDER, mean_loss
+from .tf_layers import Model, mean_loss
 from .tf_optimisers import OPTIMISERS, make_slots, step_numbers
-from .worker import Unsupported, Worker, batch_sizes, checked_mode, decayed, layer_weights, reorder_gates, trainable
+from .worker import Unsupported, Worker, batch_sizes, checked_mode, decayed
 
 MODES = (None, "eager", "xla")
 
@@ -42,6 +42,9 @@ class TfWorker(Worker):
         "adam": "weight decay as for sgd; epsilon_form 'corrected': ResourceApplyAdam, epsilon * sqrt(1 - beta_2^t)",
         "adadelta": "weight decay as for sgd",
         "rmsprop": "weight decay as for sgd; epsilon_form 'outside': ResourceApplyAdam with beta_1 = 0, uncorrected",
+    }
+    declared_differences = {
+        "globalmaxpool1d": "tied maxima share the gradient; in the reference the first of them has it all",
     }
     composed_in_mode = {"xla": {"lstm": "tf.while_loop over the steps, the input's projection outside of it"}}
     train: Any = None  # what the last build compiled
@@ -71,41 +74,22 @@ class TfWorker(Worker):
             raise Unsupported("the tf worker computes in float32 only")
         self.mode = checked_mode(job, MODES)
         self.composed = dict(TfWorker.composed, **self.composed_in_mode.get(self.mode or "", {}))
-        self.variables: Dict[str, Any] = {}
-        self.states: Dict[str, Any] = {}
+        self.model: Any = None
         self.slots: Dict[str, Any] = {}
-        self.model: Any = []
         self.train = self.score = self.run_step = self.run_forward = None
         gc.collect()  # an earlier build's graphs refer to themselves, and so keep its variables
         self.recipe = job.recipe
         self.output_shape = job.model.layers[-1].output_shape
-        self.orders = {i.name: i.layer.gate_order for i in job.model.layers if i.layer.kind == "lstm"}
-        for name, value in weights.items():
-            order = self.orders.get(name.split("/")[0])
-            value = reorder_gates(value, order, GATE_ORDER) if order else value
-            self.variables[name] = tf.Variable(value, trainable=trainable(name))
-        self.trained = {name: w for name, w in self.variables.items() if trainable(name)}
-        self.slots = {name: make_slots(self.recipe.optimiser, w) for name, w in self.trained.items()}
-        for item in job.model.layers:
-            self.add(item)
+        functions = dict(self.layers, lstm=layers.composed_lstm if self.mode == "xla" else layers.lstm)
+        rows = max(job.recipe.batch_size, job.recipe.evaluation_batch_size)
+        self.model = Model(functions, job.model.layers, weights, rows)
+        self.slots = {name: make_slots(job.recipe.optimiser, w) for name, w in self.model.trained.items()}
         self.done = tf.Variable(0)
         self.random = tf.random.Generator.from_seed(job.seed)
 
         self.run_step, self.run_forward = self.step, self.predict_batch
         if self.mode != "eager":
             self.compile(job)
-
-    def add(self, item):
-        """Put a layer behind those that the model has."""
-        if getattr(item.layer, "stateful", False):
-            rows = max(self.recipe.batch_size, self.recipe.evaluation_batch_size)
-            for role in ("h", "c"):
-                self.states[item.name + "/" + role] = tf.Variable(tf.zeros([rows, item.layer.units]), trainable=False)
-        layer = self.layers[item.layer.kind]
-        if layer is layers.lstm and self.mode == "xla":
-            layer = layers.composed_lstm
-        own = dict(layer_weights(self.variables, item.name), **layer_weights(self.states, item.name))
-        self.model.append((layer, item, own))
 
     def compile(self, job):
         if self.mode == "xla":
@@ -121,7 +105,7 @@ class TfWorker(Worker):
         # TensorFlow compiles what it traced at its first run, which no rows are enough for; XLA each size of batch.
         sizes = batch_sizes(job) if self.mode == "xla" else ([], [])
         slots = [slot for slots in self.slots.values() for slot in slots]
-        state = [*self.variables.values(), *self.states.values(), *slots, self.done, self.random.state]
+        state = [*self.model.variables.values(), *self.model.states.values(), *slots, self.done, self.random.state]
         kept = [tf.identity(variable) for variable in state]
         with tf.device(self.device):
             for size in [0, *sizes[0]]:
@@ -137,24 +121,19 @@ class TfWorker(Worker):
         with tf.device(self.device):  # int64, since TensorFlow keeps int32 in the host's memory
             return [tf.constant(a, tf.float32 if a.dtype.kind == "f" else tf.int64) for a in (x, targets)]
 
-    @tf.autograph.experimental.do_not_convert  # the layers hold no loops or conditions of the graph
-    def forward(self, x, random):
-        for layer, item, own in self.model:
-            x = layer(item, own, x, random)
-        return x
-
     def predict_batch(self, x):
-        return self.forward(x, None)
+        return self.model.forward(x, None)
 
     def step(self, x, targets, numbers):
         """Train on one batch and return its loss."""
-        recipe, optimiser, variables = self.recipe, self.recipe.optimiser, list(self.trained.values())
+        recipe, optimiser, trained = self.recipe, self.recipe.optimiser, self.model.trained
         with tf.GradientTape() as tape:
-            loss = mean_loss(recipe.loss, self.forward(x, self.random), targets)
-        gradients = [tf.convert_to_tensor(d) for d in tape.gradient(loss, variables)]  # an embedding's is sparse
+            loss = mean_loss(recipe.loss, self.model.forward(x, self.random), targets)
+        gradients = tape.gradient(loss, list(trained.values()))
+        gradients = [tf.convert_to_tensor(d) for d in gradients]  # an embedding's is sparse
         if recipe.clip_norm is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, recipe.clip_norm)
-        for (name, w), d in zip(self.trained.items(), gradients):
+        for (name, w), d in zip(trained.items(), gradients):
             if optimiser.weight_decay > 0 and decayed(optimiser, name):
                 d = d + optimiser.weight_decay * w
             OPTIMISERS[optimiser.kind](optimiser, w, d, self.slots[name], *numbers)
@@ -211,15 +190,10 @@ class TfWorker(Worker):
         return outputs
 
     def reset_states(self):
-        for state in self.states.values():
-            state.assign(tf.zeros_like(state))
+        self.model.reset_states()
 
     def parameters(self):
-        values = {}
-        for name, w in self.variables.items():
-            order = self.orders.get(name.split("/")[0])
-            values[name] = reorder_gates(w.numpy(), GATE_ORDER, order) if order else w.numpy()
-        return values
+        return self.model.parameters()
 
     def synchronize(self):
         if self.device == "GPU:0":
