@@ -38,12 +38,12 @@ def flatten(item):
 
 def reshape(item):
     """Keras' own, between images whose channels are last."""
-    layers = [keras.layers.Reshape(item.layer.shape)]
+    layers = [keras.layers.Reshape(item.layer.shape, name=item.name)]
     if CHANNELS_FIRST and len(item.input_shape) == 3:
         layers.insert(0, keras.layers.Permute((2, 3, 1)))
     if CHANNELS_FIRST and len(item.output_shape) == 3:
         layers.append(keras.layers.Permute((3, 1, 2)))
-    return layers[0] if len(layers) == 1 else keras.Sequential(layers, name=item.name)
+    return layers[0] if len(layers) == 1 else keras.Sequential(layers)
 
 
 def dropout(item):
