@@ -187,6 +187,14 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
             # Without a fixed hash seed every process compiles one module anew: its cache key hashes strings.
             compile_cache={"THEANO_FLAGS": "base_compiledir={folder}", "PYTHONHASHSEED": "0"},
         ),
+        FrameworkEntry(
+            name="mxnet",
+            title="MXNet (Gluon, hybridised)",
+            package="mxnet",
+            python="3.11",
+            requirements={"cpu": "requirements.txt", "gpu": "requirements-gpu.txt"},
+            modes={"imperative": Mode("MXNet (Gluon, imperative)")},
+        ),
     )
 }
 

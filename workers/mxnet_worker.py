@@ -1,0 +1,194 @@
+"""MXNet: hybridised Gluon blocks and a Trainer, in Gluon's own loop over rows that lie on the device.
+
+Mode ``imperative``: the same blocks, not hybridised; every operation goes to MXNet's engine by itself.
+"""
+
+import math
+from contextlib import contextmanager
+
+import numpy as np
+
+from . import mxnet_layers as layers
+from .mxnet_library import autograd, gluon, mx, nd, nn
+from .mxnet_network import Network, TrainingLoss, is_stateful, make_loss
+from .mxnet_optimisers import make_optimiser
+from .worker import Unsupported, Worker, batch_sizes, checked_mode, decayed, layer_weights, trainable
+
+MODES = (None, "imperative")
+
+
+class MxnetWorker(Worker):
+    layers = {
+        "dense": layers.dense,
+        "activation": layers.activation,
+        "flatten": layers.reshape,
+        "reshape": layers.reshape,
+        "dropout": lambda item: [nn.Dropout(item.layer.rate)],
+        "conv2d": layers.conv2d,
+        "conv1d": lambda item: [layers.Conv1D(item)],
+        "maxpool2d": lambda item: [layers.Pool2D(item, "max")],
+        "averagepool2d": lambda item: [layers.Pool2D(item, "avg")],
+        "globalmaxpool1d": layers.globalmaxpool1d,
+        "batchnorm": layers.batchnorm,
+        "embedding": lambda item: [nn.Embedding(item.layer.vocabulary_size, item.layer.units)],
+        "lstm": lambda item: [layers.LSTM(item)],
+    }
+    layout = "channels_first"
+    composed = {
+        "reshape": "of several channels: a transpose before, or after it",
+        "flatten": "of several channels: a transpose before it",
+        "conv2d": "same padding with more at one side: F.pad before the convolution",
+        "conv1d": "channels before steps by two transposes; same padding with more at one side: F.pad",
+        "maxpool2d": "same padding with more at one side: the convention 'full', or an output that is cut off",
+        "averagepool2d": "same padding as for maxpool2d",
+        "globalmaxpool1d": "channels before steps by a transpose",
+        "batchnorm": "running variance: MXNet's is of biased variances; scaled before and after an epoch's batches",
+        "lstm": "one bias: rnn.LSTM's second bias is zero and frozen; stateful: its states are inputs and outputs",
+        "sgd": "velocity 'gradient': MXNet's, its momentum rescaled when the rate changes; nesterov with weight decay: "
+        "the native update of a copy, since in place it decays the velocity by the weight after the step",
+        "adam": "epsilon_form 'corrected': mx.optimizer.Adam, its epsilon set anew in each step",
+        "adadelta": "the update from operations: MXNet's has no rate, and its weight decay is not in the gradient",
+        "rmsprop": "epsilon_form 'outside': Adam's native update, its first moment being the gradient",
+    }
+
+    def versions(self):
+        features = mx.runtime.Features()
+        built = [name for name in ("MKLDNN", "BLAS_OPEN", "BLAS_MKL", "CUDA", "CUDNN") if features.is_enabled(name)]
+        return {"mxnet": mx.__version__, "numpy": np.__version__, "built with": ", ".join(built)}
+
+    def open_device(self, device, threads):
+        """MXNet reads MXNET_OMP_MAX_THREADS, which the environment pins, and has no call for its workers' threads."""
+        if device == "gpu" and mx.context.num_gpus() == 0:
+            raise Unsupported("mxnet {} finds no GPU and driver that it can use".format(mx.__version__))
+        self.context = mx.gpu(0) if device == "gpu" else mx.cpu()
+
+    def build(self, job, weights):
+        self.mode = checked_mode(job, MODES)
+        self.recipe, self.dtype = job.recipe, job.precision
+        self.network, self.tensors = Network(), {}
+        self.normalised = []  # (a running variance, numbers per feature and row)
+        for item in job.model.layers:
+            blocks = self.layers[item.layer.kind](item)
+            self.network.add(*blocks)
+            for role in layer_weights(weights, item.name):
+                self.tensors[item.name + "/" + role] = layers.parameter_of(blocks[-1], role), item.layer
+            if item.layer.kind == "batchnorm":
+                self.normalised.append((blocks[-1].running_var, math.prod(item.input_shape[:-1])))
+        self.remembering = [block for block in self.network if is_stateful(block)]
+        self.classes = self.recipe.loss.kind == "categorical_cross_entropy"
+        loss = make_loss(self.recipe.loss, job.model.layers[-1].output_shape)
+        self.training = TrainingLoss(self.network, loss)
+        self.training.initialize(mx.init.Zero(), self.context)
+        self.training.cast(self.dtype)
+        if self.mode is None:
+            self.training.hybridize(static_alloc=True, static_shape=True)
+            self.compile(job)
+        self.trained = []
+        for name, (parameter, layer) in self.tensors.items():
+            parameter.set_data(nd.array(layers.from_spec(layer, weights[name]), dtype=self.dtype))
+            if trainable(name):
+                parameter.wd_mult = 1.0 if decayed(self.recipe.optimiser, name) else 0.0
+                self.trained.append(parameter)
+        self.trainer = gluon.Trainer(self.trained, make_optimiser(self.recipe.optimiser))
+        self.reset_states()
+        mx.random.seed(job.seed)
+
+    def compile(self, job):
+        """Run each size of batch once on zeros, before the weights come: MXNet plans a graph when it first runs."""
+        (source,), train, predict = job.inputs, *batch_sizes(job)
+        outputs = job.model.layers[-1].output_shape
+        x_type = "int32" if source.dtype == "int32" else self.dtype
+        shape = [source.shape[2], *source.shape[:2]] if len(source.shape) == 3 else source.shape
+        wanted, y_type = (outputs[:-1], "int32") if self.classes else (outputs, self.dtype)
+        for rows in train:
+            x, targets = [nd.zeros([rows, *a], self.context, t) for a, t in ((shape, x_type), (wanted, y_type))]
+            with autograd.record():
+                loss = self.training(x, targets, *self.begin_states(rows))
+            (loss[0] if self.remembering else loss).backward()
+        for rows in predict:
+            self.network(nd.zeros([rows, *shape], self.context, x_type), *self.begin_states(rows))
+        nd.waitall()
+
+    def stage(self, inputs, targets):
+        (x,) = inputs.values()
+        dtypes = [self.dtype if a.dtype.kind == "f" else "int32" for a in (x, targets)]
+        return [nd.array(a, self.context, dtype) for a, dtype in zip((x, targets), dtypes)]
+
+    def begin_states(self, rows):
+        """Return the states of the stateful layers at zero, two for each."""
+        options = {"ctx": self.context, "dtype": self.dtype}
+        return [state for block in self.remembering for state in block.lstm.begin_state(rows, **options)]
+
+    def reset_states(self):
+        self.states = None
+
+    def first_rows(self, states, rows):
+        """Return the states that a batch of so many rows starts with."""
+        if states is None:
+            return self.begin_states(rows)
+        return [s if s.shape[1] == rows else s.slice_axis(axis=1, begin=0, end=rows) for s in states]
+
+    @contextmanager
+    def biased_variances(self, rows):
+        """Inside, running variances are averages of biased ones, as MXNet's own, of batches of so many rows."""
+        counts = [(variance.data(), rows * each) for variance, each in self.normalised]
+        factors = [(variance, max(count - 1, 1) / count) for variance, count in counts]
+        for variance, factor in factors:
+            variance *= factor
+        yield
+        for variance, factor in factors:
+            variance /= factor
+
+    def train_epoch(self, handle, rates):
+        rows, size = len(handle[0]), self.recipe.batch_size
+        whole = rows // size * size
+        rates, losses = rates.tolist(), []
+        with self.biased_variances(size):
+            for start, rate in zip(range(0, whole, size), rates):
+                losses.append(self.train_batch(*(a[start : start + size] for a in handle), rate))
+        if whole < rows:
+            with self.biased_variances(rows - whole):
+                losses.append(self.train_batch(*(a[whole:] for a in handle), rates[-1]))
+        return float(nd.concat(*losses, dim=0).mean().asscalar())
+
+    def train_batch(self, x, targets, rate):
+        """Train on one batch and return its rows' losses."""
+        trainer, limit, rows = self.trainer, self.recipe.clip_norm, len(x)
+        states = self.first_rows(self.states, rows)
+        with autograd.record():
+            loss = self.training(x, targets, *states)
+        if states:
+            loss, *states = loss
+            self.states = [state.detach() for state in states]
+        loss.backward()
+        if limit is not None:
+            gluon.utils.clip_global_norm([w.grad() for w in self.trained], limit * rows, check_isfinite=False)
+        if rate != trainer.learning_rate:
+            trainer.set_learning_rate(rate)
+        trainer.step(rows)  # of the rows' losses, the mean
+        return loss
+
+    def predict(self, handle):
+        rows, size = handle[0], self.recipe.evaluation_batch_size
+        outputs, states = [], None
+        for start in range(0, len(rows), size):
+            batch = rows[start : start + size]
+            states = self.first_rows(states, len(batch))
+            found = self.network(batch, *states)
+            if states:
+                found, *states = found
+            outputs.append(found)
+        self.reset_states()
+        return nd.concat(*outputs, dim=0).asnumpy()
+
+    def parameters(self):
+        values = {}
+        for name, (parameter, layer) in self.tensors.items():
+            values[name] = np.array(layers.to_spec(layer, parameter.data().asnumpy()), order="C")
+        return values
+
+    def synchronize(self):
+        nd.waitall()
+
+
+WORKER = MxnetWorker
