@@ -1,6 +1,6 @@
 #!/bin/sh
 # Pins anew, with hashes: the host's packages of pyproject.toml for any Python from 3.11, and what each
-# docker/*/requirements*.in asks for, for its framework's Python.
+# docker/*/requirements*.in asks for, for its framework's Python. What a requirements-build.in names builds the others.
 set -eu
 cd "$(dirname "$0")/.."
 pin() { # IN OUT PYTHON [OPTION ...]
@@ -12,7 +12,10 @@ pin pyproject.toml requirements.txt 3.11 --universal --extra dev
 for dockerfile in docker/*/Dockerfile docker/*/*/Dockerfile; do
   folder=${dockerfile%Dockerfile}
   python=$(sed -n 's/^FROM python:\([0-9.]*\)-.*/\1/p' "$dockerfile")
+  set --
+  build=${folder}requirements-build.in
+  [ ! -e "$build" ] || set -- --build-constraints "$build"
   for in in "$folder"requirements*.in; do
-    pin "$in" "${in%.in}.txt" "$python" --python-platform x86_64-manylinux_2_28
+    pin "$in" "${in%.in}.txt" "$python" --python-platform x86_64-manylinux_2_28 "$@"
   done
 done

@@ -195,6 +195,14 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
             requirements={"cpu": "requirements.txt", "gpu": "requirements-gpu.txt"},
             modes={"imperative": Mode("MXNet (Gluon, imperative)")},
         ),
+        FrameworkEntry(
+            name="chainer",
+            title="Chainer",
+            package="chainer",
+            python="3.9",
+            requirements={"cpu": "requirements.txt"},
+            no_gpu="Chainer 7.8.1 asks for CuPy below 8, of which no package index carries a build for Python 3.9",
+        ),
     )
 }
 

@@ -37,6 +37,10 @@ class Worker:
     """Forms that this worker composes from its framework's operations: kind (or ``clip_norm``) -> in words.
     ``build`` may set it anew, for the job's mode."""
 
+    computes_with_numpy: ClassVar[Optional[str]] = None
+    """The framework's own package where that package does its arithmetic by calling NumPy. While a worker trains, the
+    contract test lets NumPy's arithmetic be called from that package alone: never from the worker's own modules."""
+
     declared_differences: ClassVar[Dict[str, str]] = {}
     """Where the framework rightly differs from the reference: kind -> in words, for every report."""
 

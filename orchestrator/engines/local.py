@@ -51,7 +51,10 @@ class LocalEngine:
 
     def prepare(self, entry: FrameworkEntry, device: str, say: Say) -> Prepared:
         requirements = DOCKER_DIR / entry.folder / entry.requirements[device]
-        digest = hashlib.sha256(requirements.read_bytes() + entry.python.encode()).hexdigest()[:12]
+        build = requirements.with_name("requirements-build.txt")  # what builds source packages, where that matters
+        constraints = ("--build-constraints", str(build)) if build.exists() else ()
+        pinned = b"".join(file.read_bytes() for file in (requirements, build) if file.exists())
+        digest = hashlib.sha256(pinned + entry.python.encode()).hexdigest()[:12]
         folder = self.environments / f"{entry.name}-{digest}"
         python = folder / "bin" / "python"
         ready = folder / ".ready"
@@ -62,6 +65,7 @@ class LocalEngine:
             _uv("venv", "--python", interpreter, str(folder), what=f"a Python {entry.python} for {entry.label}")
             _uv(
                 *("pip", "install", "--python", str(python), "--require-hashes", "-r", str(requirements)),
+                *constraints,
                 what=f"the packages of {entry.label}",
             )
             ready.touch()

@@ -176,9 +176,16 @@ def test_the_gate_passes_on_every_case_and_closes_on_the_altered_ones(label: str
     assert all(found[item["name"]].first_difference for item in wrong)
 
 
-def test_a_worker_that_leans_on_numpy_is_found(tmp_path: Path, cache: Path) -> None:
-    """The NumPy worker itself: what the test above forbids does show."""
-    (found,) = run_cases("numpy", [case("lstm", "lstm", BASES["lstm"], "without_numpy")], tmp_path, cache).values()
+@pytest.mark.parametrize("change", ["without_numpy", "own_numpy"])
+def test_a_worker_that_leans_on_numpy_is_found(change: str, tmp_path: Path, cache: Path) -> None:
+    """The NumPy worker itself: what the test above forbids does show, whatever the worker declares."""
+    (found,) = run_cases("numpy", [case("lstm", "lstm", BASES["lstm"], change)], tmp_path, cache).values()
+    assert "NumPy's arithmetic was used inside train_epoch" in found["crashed"]
+
+
+def test_a_layer_in_numpy_is_found_in_a_framework_that_computes_with_numpy(tmp_path: Path, cache: Path) -> None:
+    job = CASES["one output"]
+    (found,) = run_cases("chainer", [case("layer", "one output", job, "numpy_in_a_layer")], tmp_path, cache).values()
     assert "NumPy's arithmetic was used inside train_epoch" in found["crashed"]
 
 

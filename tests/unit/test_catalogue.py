@@ -78,6 +78,12 @@ def test_a_worker_module_ends_with_its_class(entry: FrameworkEntry) -> None:
 
 
 @each_entry
+def test_only_a_frameworks_own_package_may_compute_with_numpy(entry: FrameworkEntry) -> None:
+    text = (WORKERS_DIR / f"{entry.name}_worker.py").read_text(encoding="utf-8")
+    assert set(re.findall(r"computes_with_numpy = (.+)", text)) <= {f'"{entry.package}"'}
+
+
+@each_entry
 def test_the_image_has_the_entrys_python(entry: FrameworkEntry) -> None:
     first = (DOCKER_DIR / entry.folder / "Dockerfile").read_text(encoding="utf-8").splitlines()[0]
     assert re.match(r"FROM python:(\d+\.\d+)-", first), first
