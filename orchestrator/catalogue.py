@@ -201,7 +201,7 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
             package="chainer",
             python="3.9",
             requirements={"cpu": "requirements.txt"},
-            no_gpu="Chainer 7.8.1 asks for CuPy below 8, of which no package index carries a build for Python 3.9",
+            no_gpu="Chainer 7.8.1 asks for CuPy 7, whose builds are for Python 3.8 and CUDA 10.2 at most",
         ),
     )
 }

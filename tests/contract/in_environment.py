@@ -106,7 +106,7 @@ def calling_package():
 
 
 def package_of(frame):
-    return frame.f_globals["__name__"].split(".")[0]
+    return frame.f_globals.get("__name__", "numpy").split(".")[0]  # NumPy's dispatch is generated code, without a name
 
 
 def own_numpy(worker):
