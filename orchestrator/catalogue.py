@@ -161,6 +161,13 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
             },
         ),
         FrameworkEntry(
+            name="jax",
+            title="JAX (with Optax)",
+            package="jax",
+            python="3.11",
+            requirements={"cpu": "requirements.txt", "gpu": "requirements-gpu.txt"},
+        ),
+        FrameworkEntry(
             name="keras",
             title="Keras 3 (on TensorFlow)",
             package="keras",
