@@ -39,6 +39,12 @@ def compiled(recipe, forward):
     return jax.jit(step, donate_argnums=(0, 1)), jax.jit(score)
 
 
+def zero_states(model, rows, dtype):
+    """Return {layer: h and c} of the stateful layers; a batch of fewer rows takes the first of them."""
+    layers = [(item.name, item.layer.units) for item in model if getattr(item.layer, "stateful", False)]
+    return {name: {role: jnp.zeros((rows, units), dtype) for role in "hc"} for name, units in layers}
+
+
 class JaxWorker(Worker):
     layers = {
         "dense": layers.dense,
@@ -90,6 +96,8 @@ class JaxWorker(Worker):
             own = {role: jnp.array(w, self.dtype) for role, w in layer_weights(weights, item.name).items()}
             self.params[item.name] = {role: w for role, w in own.items() if trainable(role)}
             self.state[item.name] = {role: w for role, w in own.items() if not trainable(role)} or None
+        self.zero = zero_states(self.model, self.recipe.batch_size, self.dtype)
+        self.wide_zero = zero_states(self.model, self.recipe.evaluation_batch_size, self.dtype)
         self.reset_states()
         self.opt_state = make_optimiser(self.recipe, 0.0).init(self.params)
         self.key, self.steps = jax.random.key(job.seed), 0
@@ -137,19 +145,15 @@ class JaxWorker(Worker):
         return sum(float(loss) * n for loss, n in zip(jax.device_get(losses), rows)) / sum(rows)
 
     def predict(self, handle):
-        state, outputs = dict(self.state, **self.zero_states(self.recipe.evaluation_batch_size)), []
+        state, outputs = dict(self.state, **self.wide_zero), []
         for x in handle.predict:
             y, state = self.score(self.params, state, x)
             outputs.append(y)
+        self.reset_states()
         return np.concatenate(jax.device_get(outputs))
 
-    def zero_states(self, rows):
-        """Return {name: h and c} of the stateful layers; a batch of fewer rows takes the first of them."""
-        layers = [(item.name, item.layer.units) for item in self.model if getattr(item.layer, "stateful", False)]
-        return {name: {role: jnp.zeros((rows, units), self.dtype) for role in "hc"} for name, units in layers}
-
     def reset_states(self):
-        self.state.update(self.zero_states(self.recipe.batch_size))
+        self.state.update(self.zero)
 
     def parameters(self):
         values = {}
