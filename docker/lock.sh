@@ -15,6 +15,7 @@ for dockerfile in docker/*/Dockerfile docker/*/*/Dockerfile; do
   set --
   build=${folder}requirements-build.in
   [ ! -e "$build" ] || set -- --build-constraints "$build"
+  [ "$python" = 3.6 ] && python=3.6.15 # by itself it means 3.6.0, which pydantic does not take
   for in in "$folder"requirements*.in; do
     pin "$in" "${in%.in}.txt" "$python" --python-platform x86_64-manylinux_2_28 "$@"
   done

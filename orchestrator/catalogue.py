@@ -41,6 +41,7 @@ class FrameworkEntry:
     ``requirements``: device -> pinned, hashed file in ``docker/NAME/``, one image variant each.
     ``no_gpu``: where there is no variant for it, why not.
     ``compile_cache``: {environment variable: value} with which its compiler keeps its cache in ``{folder}``.
+    ``local_files``: what it loads from outside its packages -> the command that puts it there, for the local engine.
     ``modes``: name -> what it changes; ``mode``: which of them this entry is, None for the framework's own way.
     ``versions``: the same for other versions than the framework's own, and ``chosen_version``.
     """
@@ -53,6 +54,7 @@ class FrameworkEntry:
     no_gpu: str | None = None
     aliases: tuple[str, ...] = ()
     compile_cache: Mapping[str, str] = field(default_factory=dict)
+    local_files: Mapping[str, str] = field(default_factory=dict)
     modes: Mapping[str, Mode] = field(default_factory=dict)
     mode: str | None = None
     versions: Mapping[str, Version] = field(default_factory=dict)
@@ -209,6 +211,19 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
             python="3.9",
             requirements={"cpu": "requirements.txt"},
             no_gpu="Chainer 7.8.1 asks for CuPy 7, whose builds are for Python 3.8 and CUDA 10.2 at most",
+        ),
+        FrameworkEntry(
+            name="cntk",
+            title="CNTK (Microsoft Cognitive Toolkit)",
+            package="cntk",
+            python="3.6",
+            requirements={"cpu": "requirements.txt", "gpu": "requirements-gpu.txt"},
+            # It is linked to Open MPI 1.10, and looks for it here first; in one process, 4.1 does under that name.
+            local_files={
+                f"/usr/local/mpi/lib/{old}": "sudo apt-get install libopenmpi3 && sudo mkdir -p /usr/local/mpi/lib && "
+                f"sudo ln -sf /usr/lib/x86_64-linux-gnu/{new} /usr/local/mpi/lib/{old}"
+                for old, new in (("libmpi.so.12", "libmpi.so.40"), ("libmpi_cxx.so.1", "libmpi_cxx.so.40"))
+            },
         ),
     )
 }

@@ -50,6 +50,7 @@ class LocalEngine:
         """A job ends with the process that started it (``_end_with_parent``)."""
 
     def prepare(self, entry: FrameworkEntry, device: str, say: Say) -> Prepared:
+        _check_files(entry)
         requirements = DOCKER_DIR / entry.folder / entry.requirements[device]
         build = requirements.with_name("requirements-build.txt")  # what builds source packages, where that matters
         constraints = ("--build-constraints", str(build)) if build.exists() else ()
@@ -95,6 +96,17 @@ class LocalEngine:
             with _killed_at_the_end(process):
                 ended = _watch(process, job)
         return collect(prepared, self.name, job, folder, ended, warm)
+
+
+def _check_files(entry: FrameworkEntry) -> None:
+    """Raise EngineError where the machine lacks what the framework loads from outside its packages."""
+    missing = {path: command for path, command in entry.local_files.items() if not Path(path).exists()}
+    if missing:
+        commands = "\n".join(f"  {command}" for command in missing.values())
+        raise EngineError(
+            f"{entry.label} loads {' and '.join(missing)}, which this machine does not have.\n{commands}\n"
+            f"puts it there. Or take --engine docker: its image has it."
+        )
 
 
 def _end_with_parent() -> None:
