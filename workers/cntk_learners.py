@@ -94,12 +94,12 @@ class Universal:
 
     def before_step(self, rate, rows):
         self.steps += 1
-        o, values = self.recipe.optimiser, {"rate": rate, "share": 1.0 / rows, "epsilon": getattr(o, "epsilon", 0.0)}
+        o, values = self.recipe.optimiser, {"rate": rate, "share": 1.0 / rows}
         if o.kind == "adam":
             root = (1 - o.beta_2**self.steps) ** 0.5
             values["rate"] = rate * root / (1 - o.beta_1**self.steps)
-            if o.epsilon_form == "corrected":
-                values["epsilon"] *= root  # m_hat / (sqrt(v_hat) + epsilon), both parts times root
+            # Corrected: m_hat / (sqrt(v_hat) + epsilon), both parts times root.
+            values["epsilon"] = o.epsilon * (root if o.epsilon_form == "corrected" else 1)
         for name, value in values.items():
             if self.values.get(name) != value:
                 self.values[name] = self.numbers[name].value = np.array(value, self.numbers[name].dtype)
