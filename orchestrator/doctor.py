@@ -48,6 +48,7 @@ def examine(machine: Machine) -> list[Finding]:
         turbo(machine),
         load(machine),
         *interpreters(machine),
+        *libraries(machine),
         compiler(machine),
         data(machine),
     ]
@@ -204,6 +205,17 @@ def interpreters(machine: Machine) -> Iterator[Finding]:
             f"`uv python install {version}`, or `pyenv install {version}`."
         )
         yield Finding(f"Python {version}", "warning", f"not found; {names} need it in the local engine", advice)
+
+
+def libraries(machine: Machine) -> Iterator[Finding]:
+    for entry in FRAMEWORKS.values():
+        missing = [path for path in entry.local_files if path in machine.missing_files]
+        if missing:
+            text = f"not found: {', '.join(missing)}; {entry.name} needs them in the local engine"
+            advice = " ".join(f"`{entry.local_files[path]}`" for path in missing)
+            yield Finding(f"libraries of {entry.name}", "warning", text, advice)
+        elif entry.local_files:
+            yield Finding(f"libraries of {entry.name}", "ok", f"{', '.join(entry.local_files)}, for the local engine")
 
 
 def compiler(machine: Machine) -> Finding:

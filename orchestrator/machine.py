@@ -17,8 +17,8 @@ import requests
 from docker.errors import DockerException
 
 from orchestrator import gpu
-from orchestrator.catalogue import every_entry
-from orchestrator.engines.local import find_interpreter
+from orchestrator.catalogue import FRAMEWORKS, every_entry
+from orchestrator.engines.local import find_interpreter, missing_files
 from orchestrator.store import cache_dir
 
 CPUS_FOLDER = Path("/sys/devices/system/cpu")
@@ -41,6 +41,7 @@ class Daemon:
 @dataclass(frozen=True)
 class Machine:
     """Everything that was read. ``daemon``: or why none answers. ``interpreters``: Python version -> its path.
+    ``missing_files``: what frameworks load from outside their packages, and is not there.
 
     ``turbo``: whether the CPU may exceed its nominal clock. ``load``: the average of the last minute;
     ``busy``: (process, CPUs that it keeps busy) now. ``unwritable``: why the cache cannot be written.
@@ -66,6 +67,7 @@ class Machine:
     load: float
     busy: tuple[tuple[str, float], ...]
     interpreters: dict[str, str | None]
+    missing_files: tuple[str, ...]
     compiler: str | None
     data_dir: Path | None
     data_dir_there: bool
@@ -98,6 +100,7 @@ def read_machine() -> Machine:
         load=os.getloadavg()[0],
         busy=busy_processes(psutil.process_iter(), SAMPLE_SECONDS),
         interpreters={version: find_interpreter(version) for version in python_versions()},
+        missing_files=tuple(path for entry in FRAMEWORKS.values() for path in missing_files(entry)),
         compiler=shutil.which("g++"),
         data_dir=data_dir,
         data_dir_there=data_dir is not None and data_dir.is_dir(),

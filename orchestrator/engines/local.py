@@ -100,13 +100,18 @@ class LocalEngine:
 
 def _check_files(entry: FrameworkEntry) -> None:
     """Raise EngineError where the machine lacks what the framework loads from outside its packages."""
-    missing = {path: command for path, command in entry.local_files.items() if not Path(path).exists()}
+    missing = missing_files(entry)
     if missing:
-        commands = "\n".join(f"  {command}" for command in missing.values())
+        commands = "\n".join(f"  {entry.local_files[path]}" for path in missing)
         raise EngineError(
-            f"{entry.label} loads {' and '.join(missing)}, which this machine does not have.\n{commands}\n"
-            f"puts it there. Or take --engine docker: its image has it."
+            f"{entry.label} loads {' and '.join(missing)}, and this machine has none. What puts them there:\n"
+            f"{commands}\nOr take --engine docker: the image has them."
         )
+
+
+def missing_files(entry: FrameworkEntry) -> list[str]:
+    """Return what the framework loads from outside its packages, and is not there."""
+    return [path for path in entry.local_files if not Path(path).exists()]
 
 
 def _end_with_parent() -> None:

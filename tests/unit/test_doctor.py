@@ -39,6 +39,7 @@ RIGHT = Machine(
     load=0.1,
     busy=(),
     interpreters={"3.9": "/usr/bin/python3.9", "3.11": "/usr/bin/python3.11"},
+    missing_files=(),
     compiler="/usr/bin/g++",
     data_dir=Path("/data"),
     data_dir_there=True,
@@ -78,6 +79,10 @@ WRONG: list[tuple[dict[str, Any], str, str, str, str]] = [
     ),
     ({"load": 4.0}, "load", "warning", "busy now: no process", "wait a minute"),
     ({"interpreters": {"3.9": None}}, "Python 3.9", "warning", "theano need", "uv fetches it"),
+    (
+        {"missing_files": ("/usr/local/mpi/lib/libmpi.so.12",)},
+        *("libraries of cntk", "warning", "libmpi.so.12; cntk needs", "apt-get install libopenmpi3"),
+    ),
     ({"compiler": None}, "g++", "warning", "theano needs it", "`sudo apt-get install g++`"),
     ({"data_dir_there": False}, "data", "problem", "/data, which is no folder", "`unset BENCH_DATA_DIR`"),
 ]

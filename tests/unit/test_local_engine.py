@@ -1,0 +1,26 @@
+"""The local engine before it makes anything: what a framework needs of the machine is named, with what puts it there."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.catalogue import FRAMEWORKS
+from orchestrator.engines.local import LocalEngine, missing_files
+from orchestrator.errors import EngineError
+
+
+def test_a_library_that_the_machine_lacks_is_named_with_the_command_for_it(tmp_path: Path) -> None:
+    there, absent, dangling = (tmp_path / name for name in ("there.so", "absent.so", "dangling.so"))
+    there.touch()
+    dangling.symlink_to(absent)
+    files = {str(path): f"ln -s {path.name}" for path in (there, absent, dangling)}
+    entry = replace(FRAMEWORKS["numpy"], local_files=files)
+    assert missing_files(entry) == [str(absent), str(dangling)]
+    with pytest.raises(EngineError) as raised:
+        LocalEngine(tmp_path / "cache").prepare(entry, "cpu", print)
+    message = str(raised.value)
+    assert f"numpy loads {absent} and {dangling}" in message
+    assert "  ln -s absent.so\n  ln -s dangling.so\n" in message
+    assert "--engine docker" in message
+    assert not (tmp_path / "cache").exists()
