@@ -1,0 +1,244 @@
+"""Builds a model from DL4J's own layers and input preprocessors.
+
+Activations lie in one of DL4J's forms: ``flat`` (rows, features), ``steps`` (rows, features, steps), ``image``
+(rows, channels, height, width), ``step_rows`` (rows * steps, features) or ``pixels`` (rows * height * width, channels).
+"""
+
+import numpy as np
+
+from .dl4j_forms import Rearrange
+from .dl4j_jvm import org
+from .worker import reorder_gates
+
+GATE_ORDER = "gfoi"  # DL4J's own
+FORMS = {1: "flat", 2: "steps", 3: "image"}  # by the number of axes that the spec's shape has
+
+
+class Stack:
+    """The layers so far, and in which form, with which spec's shape, the last one leaves its activations.
+
+    Flatten and reshape change no number and no order in the spec, so they add nothing: the next layer that needs
+    another form or shape gets a preprocessor.
+    """
+
+    def __init__(self, job, output):
+        self.job, self.output = job, output
+        self.layers, self.preprocessors = [], []  # of these: (index of a layer, preprocessor)
+        self.tensors = {}  # LAYER/TENSOR -> (DL4J's key, spec's array to DL4J's, DL4J's to the spec's)
+        self.frozen = []  # keys of biases that the spec's model does not have, and DL4J's does: they stay at zero
+        self.normalised = []  # (prefix of the keys, positions, momentum) of batch normalisations
+        self.stateful = []  # the places of stateful LSTMs
+        (source,) = job.inputs
+        self.form, self.shape = FORMS[len(source.shape)], tuple(source.shape)
+
+    def decay(self, builder, kernels=True):
+        """Set the weight decay of a layer's kernels (``kernels`` false: of an embedding's table) and of its biases."""
+        o = self.job.recipe.optimiser
+        everything = o.weight_decay_on == "all"
+        builder.l2(o.weight_decay if kernels or everything else 0.0)
+        builder.l2Bias(o.weight_decay if everything else 0.0)
+        return builder
+
+    def add(self, layer, item=None, tensors=()):
+        for role, (key, *conversions) in dict(tensors).items():
+            if role in item.parameters:
+                key = "{}_{}".format(len(self.layers), key)
+                self.tensors[item.name + "/" + role] = (key, *(conversions or (same, same)))
+        self.layers.append(layer)
+
+    def preprocess(self, preprocessor, form, shape):
+        self.preprocessors.append((len(self.layers), preprocessor))
+        self.form, self.shape = form, tuple(shape)
+
+    def move(self, form, shape):
+        """Have the next layer get its input in this form and shape."""
+        known, shape = org.deeplearning4j.nn.conf.preprocessor, tuple(shape)
+        if (self.form, self.shape) == (form, shape):
+            return
+        if self.form == "step_rows":
+            self.preprocess(known.FeedForwardToRnnPreProcessor(), "steps", self.shape)
+        if form == "step_rows":
+            self.move("steps", shape)
+            self.preprocess(known.RnnToFeedForwardPreProcessor(), form, shape)
+        elif (self.form, self.shape) != (form, shape):
+            self.preprocess(Rearrange(self.form, self.shape, form, shape), form, shape)
+
+
+def same(array):
+    return array
+
+
+def conf_layers():
+    return org.deeplearning4j.nn.conf.layers
+
+
+def function(name):
+    known = org.nd4j.linalg.activations.Activation
+    return known.IDENTITY if name == "linear" else getattr(known, name.upper())
+
+
+def dense(stack, item, activation, last):
+    """A dense layer; the model's last one is DL4J's output layer, which holds the loss."""
+    known, steps = conf_layers(), len(item.input_shape) == 2
+    is_output = last and (item.layer.bias or not steps)  # RnnOutputLayer always has a bias
+    order = None
+    if is_output and steps:
+        stack.move("steps", item.input_shape)
+    elif steps:
+        stack.move("step_rows", item.input_shape)
+    elif stack.form == "image":  # DL4J flattens channels first, so the kernel's rows are put in that order, once
+        order, shape = channels_first(*stack.shape), stack.shape
+        to_flat = org.deeplearning4j.nn.conf.preprocessor.CnnToFeedForwardPreProcessor(*shape)
+        stack.preprocess(to_flat, "flat", item.input_shape)
+    else:
+        stack.move("flat", item.input_shape)
+    if not is_output:
+        builder = known.DenseLayer.Builder().activation(function(activation))
+    else:
+        builder = (known.RnnOutputLayer if steps else known.OutputLayer).Builder(stack.output.loss)
+        builder.activation(stack.output.activation)
+    builder.nIn(item.input_shape[-1]).nOut(item.layer.units).hasBias(item.layer.bias)
+    kernel = ("W",) if order is None else ("W", lambda w: w[order], lambda w: w[np.argsort(order)])
+    stack.add(stack.decay(builder).build(), item, {"kernel": kernel, "bias": ("b",)})
+    stack.shape = tuple(item.output_shape)
+    return is_output
+
+
+def channels_first(height, width, channels):
+    """Return the places that the elements of an image have in the spec's order, in DL4J's order."""
+    return np.arange(height * width * channels).reshape(height, width, channels).transpose(2, 0, 1).ravel()
+
+
+def activation(stack, item, *_):
+    name = item.layer.function
+    if name == "linear":
+        return
+    if name == "softmax":  # over the features: as columns
+        forms = {"flat": "flat", "steps": "step_rows", "image": "pixels"}
+        stack.move(forms[FORMS[len(item.input_shape)]], item.input_shape)
+    stack.add(conf_layers().ActivationLayer.Builder().activation(function(name)).build())
+
+
+def dropout(stack, item, *_):
+    if item.layer.rate > 0:
+        stack.add(conf_layers().DropoutLayer.Builder(1 - item.layer.rate).build())  # DL4J states what is kept
+
+
+def mode(item):
+    known = org.deeplearning4j.nn.conf.ConvolutionMode
+    return known.Same if item.layer.padding == "same" else known.Truncate
+
+
+def conv2d(stack, item, activation, last):
+    stack.move("image", item.input_shape)
+    builder = conf_layers().ConvolutionLayer.Builder().nIn(item.input_shape[2]).nOut(item.layer.filters)
+    builder.kernelSize(*item.layer.kernel_size).stride(*item.layer.strides).convolutionMode(mode(item))
+    builder.hasBias(item.layer.bias).activation(function(activation))
+    kernel = ("W", lambda w: w.transpose(3, 2, 0, 1), lambda w: w.transpose(2, 3, 1, 0))
+    stack.add(stack.decay(builder).build(), item, {"kernel": kernel, "bias": ("b",)})
+    stack.shape = tuple(item.output_shape)
+
+
+def conv1d(stack, item, activation, last):
+    stack.move("steps", item.input_shape)
+    builder = conf_layers().Convolution1DLayer.Builder().nIn(item.input_shape[1]).nOut(item.layer.filters)
+    builder.kernelSize(item.layer.kernel_size).stride(item.layer.strides).convolutionMode(mode(item))
+    builder.hasBias(item.layer.bias).activation(function(activation))
+    kernel = ("W", lambda w: w.transpose(2, 1, 0)[..., None], lambda w: w[..., 0].transpose(2, 1, 0))
+    stack.add(stack.decay(builder).build(), item, {"kernel": kernel, "bias": ("b",)})
+    stack.shape = tuple(item.output_shape)
+
+
+def pool2d(stack, item, *_):
+    stack.move("image", item.input_shape)
+    kind = conf_layers().PoolingType
+    builder = conf_layers().SubsamplingLayer.Builder(kind.MAX if item.layer.kind == "maxpool2d" else kind.AVG)
+    builder.kernelSize(*item.layer.pool_size).stride(*item.layer.strides).convolutionMode(mode(item))
+    stack.add(builder.build())
+    stack.shape = tuple(item.output_shape)
+
+
+def globalmaxpool1d(stack, item, *_):
+    stack.move("steps", item.input_shape)
+    stack.add(conf_layers().GlobalPoolingLayer.Builder(conf_layers().PoolingType.MAX).build())
+    stack.form, stack.shape = "flat", tuple(item.output_shape)
+
+
+def batchnorm(stack, item, *_):
+    shape = item.input_shape
+    if len(shape) == 2:  # DL4J normalises no steps: an image of width one
+        stack.move("image", [shape[0], 1, shape[1]])
+    else:
+        stack.move(FORMS[len(shape)], shape)
+    builder = conf_layers().BatchNormalization.Builder(item.layer.momentum).eps(item.layer.epsilon)
+    builder.nIn(shape[-1]).nOut(shape[-1]).useLogStd(False)
+    positions = int(np.prod(shape[:-1]))
+    stack.normalised.append(("{}_".format(len(stack.layers)), positions, item.layer.momentum))
+    tensors = {"gamma": ("gamma",), "beta": ("beta",), "running_mean": ("mean",), "running_variance": ("var",)}
+    stack.add(builder.build(), item, tensors)
+
+
+def embedding(stack, item, *_):
+    builder = conf_layers().EmbeddingSequenceLayer.Builder().nIn(item.layer.vocabulary_size).nOut(item.layer.units)
+    builder.hasBias(False).inferInputLength(True).activation(function("linear"))
+    stack.add(stack.decay(builder, kernels=False).build(), item, {"table": ("W",)})
+    stack.form, stack.shape = "steps", tuple(item.output_shape)
+
+
+def lstm(stack, item, *_):
+    stack.move("steps", item.input_shape)
+    builder = conf_layers().LSTM.Builder().nIn(item.input_shape[1]).nOut(item.layer.units)
+    layer = stack.decay(builder.activation(function("tanh")).gateActivationFunction(function("sigmoid"))).build()
+    if item.layer.output == "last":
+        layer = conf_layers().recurrent.LastTimeStep(layer)
+    place, order = len(stack.layers), item.layer.gate_order
+    if item.layer.stateful:
+        stack.stateful.append(place)
+    if not item.layer.bias:
+        stack.frozen.append("{}_b".format(place))
+    gates = (lambda w: reorder_gates(w, order, GATE_ORDER), lambda w: reorder_gates(w, GATE_ORDER, order))
+    keys = {"kernel": "W", "recurrent_kernel": "RW", "bias": "b"}
+    stack.add(layer, item, {role: (key, *gates) for role, key in keys.items()})
+    stack.form, stack.shape = FORMS[len(item.output_shape)], tuple(item.output_shape)
+
+
+def nothing(stack, item, *_):
+    """Flatten and reshape: see Stack."""
+
+
+LAYERS = {
+    "dense": dense,
+    "activation": activation,
+    "flatten": nothing,
+    "reshape": nothing,
+    "dropout": dropout,
+    "conv2d": conv2d,
+    "conv1d": conv1d,
+    "maxpool2d": pool2d,
+    "averagepool2d": pool2d,
+    "globalmaxpool1d": globalmaxpool1d,
+    "batchnorm": batchnorm,
+    "embedding": embedding,
+    "lstm": lstm,
+}
+FUSED = {"dense", "conv2d", "conv1d"}  # their DL4J layers take the activation that follows
+
+
+def build_stack(job, output):
+    """Return the job's model as a Stack that ends in an output layer. ``output``: its loss and activation."""
+    stack, items, place, done = Stack(job, output), job.model.layers, 0, False
+    while place < len(items):
+        item, following = items[place], items[place + 1 : place + 2]
+        place += 1
+        fused = "linear"
+        if item.layer.kind in FUSED and following and following[0].layer.kind == "activation":
+            name = following[0].layer.function
+            if name != "softmax" or item.layer.kind == "dense":
+                fused, place = name, place + 1
+        done = LAYERS[item.layer.kind](stack, item, fused, place == len(items) and not following)
+    if not done:
+        shape = items[-1].output_shape
+        stack.move(FORMS[len(shape)], shape)
+        known = conf_layers().RnnLossLayer if len(shape) == 2 else conf_layers().LossLayer
+        stack.add(known.Builder().lossFunction(output.loss).activation(output.activation).build())
+    return stack
