@@ -44,6 +44,9 @@ class FrameworkEntry:
     ``local_files``: what it loads from outside its packages -> the command that puts it there, for the local engine.
     ``modes``: name -> what it changes; ``mode``: which of them this entry is, None for the framework's own way.
     ``versions``: the same for other versions than the framework's own, and ``chosen_version``.
+    ``pinned_in``: the file in ``docker/NAME/`` that pins the package where the requirements do not (Maven's pom.xml).
+    ``commands``: what must be on PATH in the local engine -> how to get it; ``complete``: the command that finishes
+    an environment there, of ``{docker}``, the framework's docker folder, and ``{environment}``.
     """
 
     name: str
@@ -59,6 +62,9 @@ class FrameworkEntry:
     mode: str | None = None
     versions: Mapping[str, Version] = field(default_factory=dict)
     chosen_version: str | None = None
+    pinned_in: str | None = None
+    commands: Mapping[str, str] = field(default_factory=dict)
+    complete: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -109,10 +115,13 @@ class FrameworkEntry:
     @property
     def version(self) -> str:
         """Return the framework's version as its pinned file states it; that file is the one place for it."""
-        text = (DOCKER_DIR / self.folder / self.requirements["cpu"]).read_text(encoding="utf-8")
-        found = re.search(rf"^{re.escape(self.package)}==(\S+)", text, re.MULTILINE)
+        file = self.pinned_in or self.requirements["cpu"]
+        text = (DOCKER_DIR / self.folder / file).read_text(encoding="utf-8")
+        package = re.escape(self.package)
+        pattern = rf"<{package}\.version>([^<]+)<" if self.pinned_in else rf"^{package}==(\S+)"
+        found = re.search(pattern, text, re.MULTILINE)
         if found is None:
-            raise LookupError(f"docker/{self.folder}/{self.requirements['cpu']} does not pin {self.package}")
+            raise LookupError(f"docker/{self.folder}/{file} does not pin {self.package}")
         return found.group(1)
 
 
@@ -224,6 +233,24 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
                 f"sudo ln -sf /usr/lib/x86_64-linux-gnu/{new} /usr/local/mpi/lib/{old}"
                 for old, new in (("libmpi.so.12", "libmpi.so.40"), ("libmpi_cxx.so.1", "libmpi_cxx.so.40"))
             },
+        ),
+        FrameworkEntry(
+            name="dl4j",
+            title="Deeplearning4j",
+            package="deeplearning4j",
+            python="3.11",
+            requirements={"cpu": "requirements.txt"},
+            no_gpu="Deeplearning4j 1.0.0-M2.1 computes on a GPU with CUDA 11.6 at the newest, and its image has none",
+            aliases=("deeplearning4j",),
+            pinned_in="pom.xml",
+            commands={
+                "java": "sudo apt-get install openjdk-17-jre-headless",
+                "mvn": "sudo apt-get install maven",
+            },
+            complete=(
+                *("mvn", "--batch-mode", "--quiet", "--file", "{docker}/pom.xml", "dependency:copy-dependencies"),
+                *("-DincludeScope=runtime", "-DoutputDirectory={environment}/share/java"),
+            ),
         ),
     )
 }

@@ -4,7 +4,7 @@ import time
 from collections import namedtuple
 
 import numpy as np
-from jpype import JImplements, JLong, JOverride, JProxy  # noqa: F401
+from jpype import JLong, JProxy
 
 from . import dl4j_jvm
 from .dl4j_jvm import data_type, org, shared, to_numpy
@@ -47,7 +47,8 @@ class Stateful:
 def first_rows(state, rows):
     interval = org.nd4j.linalg.indexing.NDArrayIndex.interval
     for name in list(state.keySet()):
-        state.put(name, state.get(name).get(interval(0, rows)).dup())
+        if state.get(name).size(0) != rows:
+            state.put(name, state.get(name).get(interval(0, rows)).dup())
     return state
 
 
@@ -129,12 +130,11 @@ def batches(dataset, size):
 
 
 def make_stateful(net, place):
-    layers = net.getLayers()
-    layer = layers[place]
+    recurrent, layer = "org.deeplearning4j.nn.api.layers.RecurrentLayer", net.getLayer(place)
     if hasattr(layer, "getUnderlying"):  # LastTimeStep's
-        layer.setUnderlying(JProxy("org.deeplearning4j.nn.api.Layer", inst=Stateful(layer.getUnderlying())))
+        layer.setUnderlying(JProxy(recurrent, inst=Stateful(layer.getUnderlying())))
     else:
-        layers[place] = JProxy("org.deeplearning4j.nn.api.Layer", inst=Stateful(layer))
+        net.getLayers()[place] = JProxy(recurrent, inst=Stateful(layer))
 
 
 class Dl4jWorker(Worker):
@@ -210,12 +210,9 @@ class Dl4jWorker(Worker):
         return self.model.fit(handle.dataset, rates.tolist()) / len(handle.arrays[0])
 
     def predict(self, handle):
-        states = [self.model.predictor.getLayer(place) for place in self.model.stack.stateful]
-        for layer in states:
-            layer.rnnClearPreviousState()
+        self.model.predictor.rnnClearPreviousState()
         outputs = to_numpy(self.model.output(handle.dataset))
-        for layer in states:
-            layer.rnnClearPreviousState()
+        self.model.predictor.rnnClearPreviousState()
         return outputs.transpose(0, 2, 1) if outputs.ndim == 3 else outputs
 
     def reset_states(self):

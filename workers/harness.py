@@ -232,6 +232,7 @@ def _opened(job: Job, result: Result) -> Worker:
     """Import the framework and open its device; refuse a job that it cannot run before anything is built."""
     name = job.framework.name
     os.environ["BENCH_MODE"] = job.framework.mode or ""  # Keras chooses its backend when it is imported
+    os.environ["BENCH_MEMORY_BYTES"] = str(job.limits.memory_bytes)  # a JVM is given its limits when it starts
     module, result.phases.import_seconds = timed(lambda: importlib.import_module("." + name + "_worker", __package__))
     worker: Worker = module.WORKER()
     result.environment.versions = worker.versions()

@@ -51,14 +51,17 @@ class LocalEngine:
 
     def prepare(self, entry: FrameworkEntry, device: str, say: Say) -> Prepared:
         _check_files(entry)
-        requirements = DOCKER_DIR / entry.folder / entry.requirements[device]
-        build = requirements.with_name("requirements-build.txt")  # what builds source packages, where that matters
+        docker = DOCKER_DIR / entry.folder
+        requirements = docker / entry.requirements[device]
+        build = docker / "requirements-build.txt"  # what builds source packages, where that matters
         constraints = ("--build-constraints", str(build)) if build.exists() else ()
-        pinned = b"".join(file.read_bytes() for file in (requirements, build) if file.exists())
+        files = [requirements, build, *([docker / entry.pinned_in] if entry.pinned_in else [])]
+        pinned = b"".join(file.read_bytes() for file in files if file.exists())
         digest = hashlib.sha256(pinned + entry.python.encode()).hexdigest()[:12]
         folder = self.environments / f"{entry.name}-{digest}"
         python = folder / "bin" / "python"
         ready = folder / ".ready"
+        _check_commands(entry)
         if not ready.exists():
             say(f"{entry.label}: making a Python {entry.python} environment from {requirements.relative_to(ROOT)}")
             shutil.rmtree(folder, ignore_errors=True)
@@ -69,6 +72,10 @@ class LocalEngine:
                 *constraints,
                 what=f"the packages of {entry.label}",
             )
+            if entry.complete:
+                say(f"{entry.label}: {entry.complete[0]} completes it")
+                places = {"docker": docker, "environment": folder}
+                _run([word.format(**places) for word in entry.complete], f"what {entry.label} needs besides")
             ready.touch()
         return Prepared(entry, device, recipe_hash(entry, device), str(python))
 
@@ -139,14 +146,26 @@ def _version_of(interpreter: str) -> str | None:
     return run.stdout.strip() if run.returncode == 0 else None
 
 
-def _uv(*arguments: str, what: str) -> None:
-    run = subprocess.run([uv.find_uv_bin(), *arguments, "--quiet"], capture_output=True, text=True)
-    if run.returncode:
-        tail = "\n".join(run.stderr.strip().splitlines()[-12:])
+def _check_commands(entry: FrameworkEntry) -> None:
+    missing = {name: how for name, how in entry.commands.items() if shutil.which(name) is None}
+    if missing:
         raise EngineError(
-            f"Cannot get {what}: `uv {' '.join(arguments[:2])}` failed.\n{tail}\n"
-            f"Check the network, or install that interpreter (pyenv, your distribution) and try again."
+            f"{entry.label} needs {' and '.join(missing)} on PATH in the local engine. "
+            f"Try: {', '.join(f'`{how}`' for how in missing.values())}, or --engine docker, whose image has them."
         )
+
+
+def _uv(*arguments: str, what: str) -> None:
+    hint = "Check the network, or install that interpreter (pyenv, your distribution) and try again."
+    _run([uv.find_uv_bin(), *arguments, "--quiet"], what, hint)
+
+
+def _run(command: list[str], what: str, hint: str = "Check the network and try again.") -> None:
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode:
+        tail = "\n".join((run.stderr.strip() or run.stdout.strip()).splitlines()[-12:])
+        name = " ".join([Path(command[0]).name, *command[1:3]])
+        raise EngineError(f"Cannot get {what}: `{name}` failed.\n{tail}\n{hint}")
 
 
 @contextlib.contextmanager
