@@ -150,8 +150,8 @@ class Dl4jWorker(Worker):
         "binary_cross_entropy": "ND4J's sigmoid cross-entropy, since LossBinaryXENT clips probabilities",
         "categorical_cross_entropy": "the mean over steps: LossSparseMCXENT with a weight of 1 / steps",
         "clip_norm": "the norm and a scale, since DL4J clips layer by layer",
-        "sgd": "classical momentum: an updater of array operations; Nesterovs, its velocity rescaled with the rate, for "
-        "velocity 'gradient'",
+        "sgd": "classical momentum: an updater of array operations; nesterov with velocity 'gradient': Nesterovs, its "
+        "velocity rescaled when the rate changes",
         "adam": "epsilon_form 'corrected': Adam, its epsilon set anew in each step",
         "adadelta": "DL4J's operation, and a rate, which its AdaDelta has not",
         "rmsprop": "epsilon_form 'inside': an updater of array operations",
