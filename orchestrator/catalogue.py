@@ -45,8 +45,8 @@ class FrameworkEntry:
     ``modes``: name -> what it changes; ``mode``: which of them this entry is, None for the framework's own way.
     ``versions``: the same for other versions than the framework's own, and ``chosen_version``.
     ``pinned_in``: the file in ``docker/NAME/`` that pins the package where the requirements do not (Maven's pom.xml).
-    ``commands``: what must be on PATH in the local engine -> how to get it; ``complete``: the command that finishes
-    an environment there, of ``{docker}``, the framework's docker folder, and ``{environment}``.
+    ``commands``: what must be on PATH in the local engine -> how to get it; ``complete``: the commands that finish an
+    environment there, run in its folder; they may name ``{docker}``, the framework's docker folder, and ``{environment}``.
     """
 
     name: str
@@ -64,7 +64,7 @@ class FrameworkEntry:
     chosen_version: str | None = None
     pinned_in: str | None = None
     commands: Mapping[str, str] = field(default_factory=dict)
-    complete: tuple[str, ...] = ()
+    complete: tuple[tuple[str, ...], ...] = ()
 
     @property
     def label(self) -> str:
@@ -248,8 +248,11 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
                 "mvn": "sudo apt-get install maven",
             },
             complete=(
-                *("mvn", "--batch-mode", "--quiet", "--file", "{docker}/pom.xml", "dependency:copy-dependencies"),
-                *("-DincludeScope=runtime", "-DoutputDirectory={environment}/share/java"),
+                (
+                    *("mvn", "--batch-mode", "--quiet", "--file", "{docker}/pom.xml", "dependency:copy-dependencies"),
+                    *("-DincludeScope=runtime", "-DoutputDirectory={environment}/share/java"),
+                ),
+                ("sha256sum", "--check", "--strict", "--quiet", "{docker}/jars.sha256"),
             ),
         ),
     )

@@ -1,5 +1,6 @@
 """The Java virtual machine in this process: its jars, its start, and arrays that cross to it and back."""
 
+import functools
 import os
 import re
 import sys
@@ -70,3 +71,18 @@ def to_numpy(array):
     double = array.dataType() == data_type("float64")
     data = array.dup("c").data()
     return np.array(data.asDouble() if double else data.asFloat()).reshape([int(n) for n in array.shape()])
+
+
+def memory_errors(method):
+    """Java's out-of-memory errors as Python's, whatever their package."""
+
+    @functools.wraps(method)
+    def called(*arguments):
+        try:
+            return method(*arguments)
+        except jpype.JException as error:
+            if type(error).__name__.endswith("OutOfMemoryError"):
+                raise MemoryError(str(error)) from error
+            raise
+
+    return called

@@ -170,7 +170,7 @@ def batchnorm(stack, item, *_):
         stack.move("image", [shape[0], 1, shape[1]])
     else:
         stack.move(FORMS[len(shape)], shape)
-    builder = conf_layers().BatchNormalization.Builder(item.layer.momentum).eps(item.layer.epsilon)
+    builder = conf_layers().BatchNormalization.Builder().decay(item.layer.momentum).eps(item.layer.epsilon)
     builder.nIn(shape[-1]).nOut(shape[-1]).useLogStd(False)
     positions = int(np.prod(shape[:-1]))
     stack.normalised.append(("{}_".format(len(stack.layers)), positions, item.layer.momentum))

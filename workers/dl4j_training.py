@@ -145,7 +145,7 @@ class Steps:
     """Stands between gradient and updater in each step: sets the rate, adds up the loss, and changes the gradient,
     there still a sum over the batch's rows, where the spec wants what DL4J has not."""
 
-    def __init__(self, job, net, stack):
+    def __init__(self, job, net, stack, updater):
         self.recipe, self.stack = job.recipe, stack
         o = job.recipe.optimiser
         self.rates, self.rate, self.total, self.done = iter(()), o.learning_rate, 0.0, 0
@@ -156,7 +156,7 @@ class Steps:
             self.state.assign(0)  # RmsProp's starts at epsilon
         blocks = net.getUpdater().getUpdaterBlocks()
         configs = [block.getGradientUpdater().getConfig() for block in blocks]
-        self.configs = [config for config in configs if config.hasLearningRate()]
+        self.configs = [config for config in [*configs, updater] if config.hasLearningRate()]
 
     def begin(self, rates):
         self.rates, self.total = iter(rates), 0.0

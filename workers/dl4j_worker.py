@@ -7,7 +7,7 @@ import numpy as np
 from jpype import JLong, JProxy
 
 from . import dl4j_jvm
-from .dl4j_jvm import data_type, org, shared, to_numpy
+from .dl4j_jvm import data_type, memory_errors, org, shared, to_numpy
 from .dl4j_layers import LAYERS, build_stack, function
 from .dl4j_training import Composed, SigmoidCrossEntropy, Steps
 from .worker import Unsupported, Worker
@@ -81,10 +81,10 @@ def updater_of(o):
     return Composed(o)
 
 
-def network(job, stack):
+def network(job, stack, updater):
     """Return an uninitialised MultiLayerNetwork of the stack's layers."""
     builder = org.deeplearning4j.nn.conf.NeuralNetConfiguration.Builder()
-    builder.dataType(data_type(job.precision)).updater(updater_of(job.recipe.optimiser))
+    builder.dataType(data_type(job.precision)).updater(updater)
     builder.weightInit(org.deeplearning4j.nn.weights.WeightInit.ZERO)  # the job's weights come
     layers = builder.list(*stack.layers).validateOutputLayerConfig(False)
     for place in sorted({place for place, _ in stack.preprocessors}):
@@ -101,19 +101,19 @@ class Model:
     def __init__(self, job, weights):
         output = loss_of(job)
         self.recipe = job.recipe
-        self.stack = build_stack(job, output)
-        self.net = network(job, self.stack)
+        self.stack, updater = build_stack(job, output), updater_of(job.recipe.optimiser)
+        self.net = network(job, self.stack, updater)
         self.net.init()
         for name, (key, to_dl4j, _) in self.stack.tensors.items():
             parameter = self.net.getParam(key)
             value = np.array(to_dl4j(weights[name]), job.precision, order="C")
             parameter.assign(shared(value.reshape([int(n) for n in parameter.shape()])))
-        self.predictor = network(job, build_stack(job, Output(output.loss, function("linear"))))
+        self.predictor = network(job, build_stack(job, Output(output.loss, function("linear"))), updater)
         self.predictor.init(self.net.params(), False)
         for place in self.stack.stateful:
             for net in (self.net, self.predictor):
                 make_stateful(net, place)
-        self.steps = Steps(job, self.net, self.stack)
+        self.steps = Steps(job, self.net, self.stack, updater)
 
     def fit(self, dataset, rates):
         """Train one epoch; return the sum of the rows' losses."""
@@ -166,6 +166,7 @@ class Dl4jWorker(Worker):
             raise Unsupported("the worker's jars are those for the CPU")
         dl4j_jvm.start(threads)
 
+    @memory_errors
     def build(self, job, weights):
         """Besides, train a network of its own on rows of zeros, until Java's compiler has seen a training step often.
 
@@ -195,6 +196,7 @@ class Dl4jWorker(Worker):
                 break
         model.output(handle.dataset)
 
+    @memory_errors
     def stage(self, inputs, targets):
         """Return a data set over contiguous arrays of the job's precision; steps go behind features, as in DL4J."""
         (x,) = inputs.values()
@@ -206,9 +208,11 @@ class Dl4jWorker(Worker):
         arrays = [np.array(a, self.job.precision if a.dtype.kind == "f" else "int32", order="C") for a in (x, targets)]
         return Handle(org.nd4j.linalg.dataset.DataSet(*map(shared, arrays)), arrays)
 
+    @memory_errors
     def train_epoch(self, handle, rates):
         return self.model.fit(handle.dataset, rates.tolist()) / len(handle.arrays[0])
 
+    @memory_errors
     def predict(self, handle):
         self.model.predictor.rnnClearPreviousState()
         outputs = to_numpy(self.model.output(handle.dataset))

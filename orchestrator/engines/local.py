@@ -72,10 +72,10 @@ class LocalEngine:
                 *constraints,
                 what=f"the packages of {entry.label}",
             )
-            if entry.complete:
-                say(f"{entry.label}: {entry.complete[0]} completes it")
-                places = {"docker": docker, "environment": folder}
-                _run([word.format(**places) for word in entry.complete], f"what {entry.label} needs besides")
+            for command in entry.complete:
+                say(f"{entry.label}: {command[0]} completes it")
+                words = [word.format(docker=docker, environment=folder.resolve()) for word in command]
+                _run(words, f"what {entry.label} needs besides", folder=folder)
             ready.touch()
         return Prepared(entry, device, recipe_hash(entry, device), str(python))
 
@@ -160,8 +160,10 @@ def _uv(*arguments: str, what: str) -> None:
     _run([uv.find_uv_bin(), *arguments, "--quiet"], what, hint)
 
 
-def _run(command: list[str], what: str, hint: str = "Check the network and try again.") -> None:
-    run = subprocess.run(command, capture_output=True, text=True)
+def _run(
+    command: list[str], what: str, hint: str = "Check the network and try again.", folder: Path | None = None
+) -> None:
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if run.returncode:
         tail = "\n".join((run.stderr.strip() or run.stdout.strip()).splitlines()[-12:])
         name = " ".join([Path(command[0]).name, *command[1:3]])
