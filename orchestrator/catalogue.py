@@ -46,7 +46,7 @@ class FrameworkEntry:
     ``versions``: the same for other versions than the framework's own, and ``chosen_version``.
     ``pinned_in``: the file in ``docker/NAME/`` that pins the package where the requirements do not (Maven's pom.xml).
     ``commands``: what must be on PATH in the local engine -> how to get it; ``complete``: the commands that finish an
-    environment there, run in its folder; they may name ``{docker}``, the framework's docker folder, and ``{environment}``.
+    environment there, run in its folder, of ``{docker}`` (the framework's docker folder) and ``{environment}``.
     """
 
     name: str
