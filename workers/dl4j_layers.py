@@ -131,8 +131,8 @@ def mode(item):
 
 def conv2d(stack, item, activation, last):
     stack.move("image", item.input_shape)
-    builder = conf_layers().ConvolutionLayer.Builder().nIn(item.input_shape[2]).nOut(item.layer.filters)
-    builder.kernelSize(*item.layer.kernel_size).stride(*item.layer.strides).convolutionMode(mode(item))
+    builder = conf_layers().ConvolutionLayer.Builder(*item.layer.kernel_size)
+    builder.nIn(item.input_shape[2]).nOut(item.layer.filters).stride(*item.layer.strides).convolutionMode(mode(item))
     builder.hasBias(item.layer.bias).activation(function(activation))
     kernel = ("W", lambda w: w.transpose(3, 2, 0, 1), lambda w: w.transpose(2, 3, 1, 0))
     stack.add(stack.decay(builder).build(), item, {"kernel": kernel, "bias": ("b",)})

@@ -17,9 +17,8 @@ class SigmoidCrossEntropy:
     def computeScore(self, labels, logits, function, mask, average):
         ops = org.nd4j.linalg.api.ops.impl.loss.SigmoidCrossEntropyLoss
         total = org.nd4j.autodiff.loss.LossReduce.SUM
-        weights = org.nd4j.linalg.factory.Nd4j.scalar(logits.dataType(), 1.0)
-        (score,) = org.nd4j.linalg.factory.Nd4j.exec_(ops(labels, logits, weights, total, 0.0))
-        score = float(score.getDouble(0)) * self.scale
+        (score,) = org.nd4j.linalg.factory.Nd4j.exec_(ops(labels, logits, None, total, 0.0))
+        score = score.sumNumber().doubleValue() * self.scale
         return score / int(logits.size(0)) if average else score
 
     @JOverride
@@ -86,7 +85,7 @@ class Composed:
 
     @JOverride
     def instantiate(self, state, initialise):
-        return ComposedUpdater(self, state.reshape(state.length()).assign(0))
+        return ComposedUpdater(self, state.reshape(state.length()).assign(0.0))
 
     @JOverride
     def equals(self, other):
@@ -153,7 +152,7 @@ class Steps:
         net.setListeners(self)
         self.state = net.getUpdater().getStateViewArray()
         if self.state is not None:
-            self.state.assign(0)  # RmsProp's starts at epsilon
+            self.state.assign(0.0)  # RmsProp's starts at epsilon
         blocks = net.getUpdater().getUpdaterBlocks()
         configs = [block.getGradientUpdater().getConfig() for block in blocks]
         self.configs = [config for config in [*configs, updater] if config.hasLearningRate()]
@@ -170,7 +169,7 @@ class Steps:
         self.set_rate(next(self.rates))
         gradients = net.gradient()
         for key in self.stack.frozen:
-            gradients.getGradientFor(key).assign(0)
+            gradients.getGradientFor(key).assign(0.0)
         if self.recipe.clip_norm is not None:
             self.clip(net, gradients, self.recipe.clip_norm * rows)
         for prefix, positions, momentum in self.stack.normalised:

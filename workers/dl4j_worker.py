@@ -4,7 +4,7 @@ import time
 from collections import namedtuple
 
 import numpy as np
-from jpype import JLong, JProxy
+from jpype import JLong, JProxy, java
 
 from . import dl4j_jvm
 from .dl4j_jvm import data_type, memory_errors, org, shared, to_numpy
@@ -87,10 +87,12 @@ def network(job, stack, updater):
     builder.dataType(data_type(job.precision)).updater(updater)
     builder.weightInit(org.deeplearning4j.nn.weights.WeightInit.ZERO)  # the job's weights come
     layers = builder.list(*stack.layers).validateOutputLayerConfig(False)
+    index, together = java.lang.Integer, org.deeplearning4j.nn.conf.preprocessor.ComposableInputPreProcessor
+    if job.model.layers[0].layer.kind != "embedding":  # without one DL4J guesses the input, and adds others
+        layers.inputPreProcessor(index(0), together())
     for place in sorted({place for place, _ in stack.preprocessors}):
-        own = [preprocessor for index, preprocessor in stack.preprocessors if index == place]
-        several = org.deeplearning4j.nn.conf.preprocessor.ComposableInputPreProcessor
-        layers.inputPreProcessor(place, own[0] if len(own) == 1 else several(*own))
+        own = [preprocessor for at, preprocessor in stack.preprocessors if at == place]
+        layers.inputPreProcessor(index(place), own[0] if len(own) == 1 else together(*own))
     return org.deeplearning4j.nn.multilayer.MultiLayerNetwork(layers.build())
 
 
