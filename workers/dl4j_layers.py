@@ -72,6 +72,10 @@ def conf_layers():
     return org.deeplearning4j.nn.conf.layers
 
 
+def steps_format():
+    return org.deeplearning4j.nn.conf.RNNFormat.NCW
+
+
 def function(name):
     known = org.nd4j.linalg.activations.Activation
     return known.IDENTITY if name == "linear" else getattr(known, name.upper())
@@ -97,6 +101,8 @@ def dense(stack, item, activation, last):
     else:
         builder = (known.RnnOutputLayer if steps else known.OutputLayer).Builder(stack.output.loss)
         builder.activation(stack.output.activation)
+        if steps:
+            builder.dataFormat(steps_format())  # where none is set, its gradient takes the other one
     builder.nIn(item.input_shape[-1]).nOut(item.layer.units).hasBias(item.layer.bias)
     kernel = ("W",) if order is None else ("W", lambda w: w[order], lambda w: w[np.argsort(order)])
     stack.add(stack.decay(builder).build(), item, {"kernel": kernel, "bias": ("b",)})
@@ -144,8 +150,8 @@ def conv1d(stack, item, activation, last):
     builder = conf_layers().Convolution1DLayer.Builder().nIn(item.input_shape[1]).nOut(item.layer.filters)
     builder.kernelSize(item.layer.kernel_size).stride(item.layer.strides).convolutionMode(mode(item))
     builder.hasBias(item.layer.bias).activation(function(activation))
-    kernel = ("W", lambda w: w.transpose(2, 1, 0)[..., None], lambda w: w[..., 0].transpose(2, 1, 0))
-    stack.add(stack.decay(builder).build(), item, {"kernel": kernel, "bias": ("b",)})
+    # DL4J shapes the kernel (filters, in, size, 1), and reads the same numbers as (size, in, filters): the spec's order.
+    stack.add(stack.decay(builder).build(), item, {"kernel": ("W",), "bias": ("b",)})
     stack.shape = tuple(item.output_shape)
 
 
@@ -240,5 +246,8 @@ def build_stack(job, output):
         shape = items[-1].output_shape
         stack.move(FORMS[len(shape)], shape)
         known = conf_layers().RnnLossLayer if len(shape) == 2 else conf_layers().LossLayer
-        stack.add(known.Builder().lossFunction(output.loss).activation(output.activation).build())
+        builder = known.Builder().lossFunction(output.loss).activation(output.activation)
+        if len(shape) == 2:
+            builder.dataFormat(steps_format())
+        stack.add(builder.build())
     return stack

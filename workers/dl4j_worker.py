@@ -110,6 +110,8 @@ class Model:
             parameter = self.net.getParam(key)
             value = np.array(to_dl4j(weights[name]), job.precision, order="C")
             parameter.assign(shared(value.reshape([int(n) for n in parameter.shape()])))
+        for key in self.stack.frozen:
+            self.net.getParam(key).assign(0.0)
         self.predictor = network(job, build_stack(job, Output(output.loss, function("linear"))), updater)
         self.predictor.init(self.net.params(), False)
         for place in self.stack.stateful:
