@@ -150,7 +150,7 @@ def conv1d(stack, item, activation, last):
     builder = conf_layers().Convolution1DLayer.Builder().nIn(item.input_shape[1]).nOut(item.layer.filters)
     builder.kernelSize(item.layer.kernel_size).stride(item.layer.strides).convolutionMode(mode(item))
     builder.hasBias(item.layer.bias).activation(function(activation))
-    # DL4J shapes the kernel (filters, in, size, 1), and reads the same numbers as (size, in, filters): the spec's order.
+    # DL4J shapes the kernel (filters, in, size, 1), but reads its numbers as (size, in, filters), the spec's order.
     stack.add(stack.decay(builder).build(), item, {"kernel": ("W",), "bias": ("b",)})
     stack.shape = tuple(item.output_shape)
 
