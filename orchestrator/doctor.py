@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestrator.catalogue import every_entry
+from orchestrator.catalogue import FRAMEWORKS, every_entry
 from orchestrator.machine import Daemon, Machine
 
 GIB = 1024**3

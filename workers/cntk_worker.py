@@ -186,7 +186,9 @@ class CntkWorker(Worker):
         return {before: rows_of(view, 0, count) for (before, _), view in zip(graph.states, kept)}
 
     def keep(self, graph, values):
-        self.states = [values[after].deep_clone(True).data for _, after in graph.states]  # else gone with the next batch
+        self.states = [
+            values[after].deep_clone(True).data for _, after in graph.states
+        ]  # else gone with the next batch
 
     def predict(self, handle):
         x, _ = handle

@@ -117,7 +117,14 @@ SAMPLE = {
     ("language", "loss categorical_cross_entropy", "over_steps"),
     ("lstm", "lstm_1", "gate_order"), ("lstm", "lstm_1", "bias"),
 }  # fmt: skip
-COMPILING = {"theano", "jax", "keras", "keras:jax", "tf:xla", "torch:compile"}  # each case takes seconds to compile, so ...
+COMPILING = {
+    "theano",
+    "jax",
+    "keras",
+    "keras:jax",
+    "tf:xla",
+    "torch:compile",
+}  # each case takes seconds to compile, so ...
 CHEAP = {"mlp", "lstm"}  # ... they alter two bases only; their right cases are all there
 DEFECTS = {"second_bias": "lstm", "dropout_always": "cnn", "dropout_never": "cnn", "own_weights": "mlp"}
 LABELS = sorted(set(spellings().values()) - {"numpy"})
