@@ -15,8 +15,8 @@ except ImportError as error:
     raise Unsupported("CNTK cannot be loaded ({}); its image and README.md have what it needs".format(error)) from error
 
 from . import cntk_layers as layers
-from .cntk_learners import Native, Universal, has_own_learner
 from .cntk_layers import Graph
+from .cntk_learners import Native, Universal, has_own_learner
 
 
 def from_spec(layer, role, value):
