@@ -30,6 +30,7 @@ class Version:
     no_gpu: str | None = None
     modes: tuple[str, ...] = ()
     requirements: Mapping[str, str] = field(default_factory=lambda: {"cpu": "requirements.txt"})
+    title: str | None = None
     package: str | None = None
     compile_cache: Mapping[str, str] | None = None
 
@@ -83,7 +84,7 @@ class FrameworkEntry:
         return replace(
             self,
             chosen_version=number,
-            title=f"{self.title} {number}",
+            title=version.title or f"{self.title} {number}",
             python=version.python,
             requirements=version.requirements,
             package=version.package or self.package,
@@ -204,6 +205,10 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
             no_gpu="Theano-PyMC reaches a GPU only through libgpuarray, which no package index carries",
             # Without a fixed hash seed every process compiles one module anew: its cache key hashes strings.
             compile_cache={"THEANO_FLAGS": "base_compiledir={folder}", "PYTHONHASHSEED": "0"},
+            versions={
+                "1.0.5": Version("3.6", title="Theano 1.0.5", package="theano"),
+                "0.9.0": Version("3.6", title="Theano 0.9.0", package="theano"),
+            },
         ),
         FrameworkEntry(
             name="mxnet",
