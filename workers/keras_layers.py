@@ -152,7 +152,7 @@ class StatefulLSTM(keras.layers.LSTM):
 
     def reset_state(self):
         for kept in self.kept:
-            kept.assign(keras.ops.zeros_like(kept))
+            kept.assign(keras.ops.zeros_like(kept.value))
 
 
 ATTRIBUTES = {"table": "embeddings", "running_mean": "moving_mean", "running_variance": "moving_variance"}

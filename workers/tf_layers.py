@@ -17,6 +17,7 @@ FUNCTIONS = {
     "softmax": tf.nn.softmax,
     "linear": tf.identity,
 }
+BATCHNORM = "gamma", "beta", "running_mean", "running_variance"
 
 
 def add_bias(y, variables):
@@ -40,9 +41,12 @@ def reshape(item, variables, x, random):
 
 
 def dropout(item, variables, x, random):
-    if random is None or item.layer.rate == 0:
+    rate = item.layer.rate
+    if random is None or rate == 0:
         return x
-    return tf.nn.experimental.general_dropout(x, item.layer.rate, uniform_sampler=random.uniform)
+    if hasattr(tf.nn, "experimental"):
+        return tf.nn.experimental.general_dropout(x, rate, uniform_sampler=random.uniform)
+    return tf.where(random.uniform(tf.shape(x)) >= rate, x / (1 - rate), 0.0)  # TensorFlow 2.2: the same by hand
 
 
 def conv2d(item, variables, x, random):
@@ -68,15 +72,15 @@ def globalmaxpool1d(item, variables, x, random):
 def batchnorm(item, variables, x, random):
     """TensorFlow's fused kernel, whose running variance is the unbiased one, on images: of one pixel, if need be."""
     images = x if len(item.input_shape) == 3 else tf.reshape(x, [-1, 1, 1, item.input_shape[-1]])
-    names = "gamma", "beta", "running_mean", "running_variance"
+    training = random is not None
     options = {"epsilon": item.layer.epsilon, "exponential_avg_factor": 1 - item.layer.momentum}
-    y, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-        images, *(tf.convert_to_tensor(variables[name]) for name in names), is_training=random is not None, **options
-    )
-    if random is not None:
-        variables["running_mean"].assign(mean)
-        variables["running_variance"].assign(variance)
-    return tf.reshape(y, [-1, *item.output_shape])
+    scale, offset, mean, variance = (tf.convert_to_tensor(variables[role]) for role in BATCHNORM)
+    numbers = {"scale": scale, "offset": offset, "mean": mean, "variance": variance}
+    y = tf.raw_ops.FusedBatchNormV3(x=images, is_training=training, **numbers, **options)
+    if training:
+        variables["running_mean"].assign(y.batch_mean)
+        variables["running_variance"].assign(y.batch_variance)
+    return tf.reshape(y.y, [-1, *item.output_shape])
 
 
 def embedding(item, variables, x, random):

@@ -53,14 +53,17 @@ class TfWorker(Worker):
     run_forward: Any = None
 
     def versions(self):
-        built = tf.sysconfig.get_build_info()
+        built = getattr(tf.sysconfig, "get_build_info", dict)()  # from 2.3
         found = {"tensorflow": tf.__version__, "cuda": built.get("cuda_version"), "cudnn": built.get("cudnn_version")}
         return {name: str(version) for name, version in found.items() if version}
 
     def open_device(self, device, threads):
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
-        tf.config.experimental.enable_tensor_float_32_execution(False)  # float32 is float32
+        if hasattr(
+            tf.config.experimental, "enable_tensor_float_32_execution"
+        ):  # from 2.4; before it, nothing used TF32
+            tf.config.experimental.enable_tensor_float_32_execution(False)  # float32 is float32
         gpus = tf.config.list_physical_devices("GPU")
         if device == "gpu" and not gpus:
             raise Unsupported("tensorflow {} finds no GPU and driver that it can use".format(tf.__version__))
