@@ -77,6 +77,8 @@ class TfWorker(Worker):
             raise Unsupported("the tf worker computes in float32 only")
         self.mode = checked_mode(job, MODES)
         self.composed = dict(TfWorker.composed, **self.composed_in_mode.get(self.mode or "", {}))
+        if not hasattr(tf.nn, "experimental"):
+            self.composed["dropout"] = "TensorFlow 2.2: tf.where on numbers of a tf.random.Generator"
         self.model: Any = None
         self.slots: Dict[str, Any] = {}
         self.train = self.score = self.run_step = self.run_forward = None
