@@ -15,6 +15,7 @@ from .mxnet_optimisers import make_optimiser
 from .worker import Unsupported, Worker, batch_sizes, checked_mode, decayed, layer_weights, trainable
 
 MODES = (None, "imperative")
+STATIC = {"static_alloc": True, "static_shape": True}  # as the documentation of hybridize advises
 
 
 class MxnetWorker(Worker):
@@ -76,12 +77,12 @@ class MxnetWorker(Worker):
                 self.normalised.append((blocks[-1].running_var, math.prod(item.input_shape[:-1])))
         self.remembering = [block for block in self.network if is_stateful(block)]
         self.classes = self.recipe.loss.kind == "categorical_cross_entropy"
-        loss = make_loss(self.recipe.loss, job.model.layers[-1].output_shape)
-        self.training = TrainingLoss(self.network, loss)
-        self.training.initialize(mx.init.Zero(), self.context)
-        self.training.cast(self.dtype)
+        self.loss = make_loss(self.recipe.loss, job.model.layers[-1].output_shape)
+        self.network.initialize(mx.init.Zero(), self.context)
+        self.network.cast(self.dtype)
+        self.training = {}
         if self.mode is None:
-            self.training.hybridize(static_alloc=True, static_shape=True)
+            self.network.hybridize(**STATIC)
             self.compile(job)
         self.trained = []
         for name, (parameter, layer) in self.tensors.items():
@@ -93,6 +94,14 @@ class MxnetWorker(Worker):
         self.reset_states()
         mx.random.seed(job.seed)
 
+    def training_loss(self, rows):
+        """Return the block for batches of so many rows: a static graph is planned anew when their number changes."""
+        if rows not in self.training:
+            self.training[rows] = TrainingLoss(self.network, self.loss)
+            if self.mode is None:
+                self.training[rows].hybridize(**STATIC)
+        return self.training[rows]
+
     def compile(self, job):
         """Run each size of batch once on zeros, before the weights come: MXNet plans a graph when it first runs."""
         (source,), train, predict = job.inputs, *batch_sizes(job)
@@ -103,7 +112,7 @@ class MxnetWorker(Worker):
         for rows in train:
             x, targets = [nd.zeros([rows, *a], self.context, t) for a, t in ((shape, x_type), (wanted, y_type))]
             with autograd.record():
-                loss = self.training(x, targets, *self.begin_states(rows))
+                loss = self.training_loss(rows)(x, targets, *self.begin_states(rows))
             (loss[0] if self.remembering else loss).backward()
         for rows in predict:
             self.network(nd.zeros([rows, *shape], self.context, x_type), *self.begin_states(rows))
@@ -154,9 +163,9 @@ class MxnetWorker(Worker):
     def train_batch(self, x, targets, rate):
         """Train on one batch and return its rows' losses."""
         trainer, limit, rows = self.trainer, self.recipe.clip_norm, len(x)
-        states = self.first_rows(self.states, rows)
+        states, compute_loss = self.first_rows(self.states, rows), self.training_loss(rows)
         with autograd.record():
-            loss = self.training(x, targets, *states)
+            loss = compute_loss(x, targets, *states)
         if states:
             loss, *states = loss
             self.states = [state.detach() for state in states]
