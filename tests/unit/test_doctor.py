@@ -78,7 +78,7 @@ WRONG: list[tuple[dict[str, Any], str, str, str, str]] = [
         *("load", "warning", "0.50 per CPU", "stop them"),
     ),
     ({"load": 4.0}, "load", "warning", "busy now: no process", "wait a minute"),
-    ({"interpreters": {"3.9": None}}, "Python 3.9", "warning", "theano need", "uv fetches it"),
+    ({"interpreters": {"3.9": None}}, "Python 3.9", "warning", "chainer need it", "uv fetches it"),
     (
         {"missing_files": ("/usr/local/mpi/lib/libmpi.so.12",)},
         *("libraries of cntk", "warning", "libmpi.so.12; cntk needs", "apt-get install libopenmpi3"),
