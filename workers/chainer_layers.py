@@ -134,10 +134,10 @@ def averagepool2d(item):
     pads = padding(item, window, strides)
     padded, rest = pad(pads)
     pool = [*padded, lambda x: F.average_pooling_2d(x, window, strides, rest)]
-    return [*pool, Uncounted(pool, item.input_shape)] if any(map(any, pads)) else pool
+    return [*pool, PaddingUncounted(pool, item.input_shape)] if any(map(any, pads)) else pool
 
 
-class Uncounted(chainer.Link):
+class PaddingUncounted(chainer.Link):
     """Makes means that count padding means that do not: times the window's size over what it holds of the image."""
 
     def __init__(self, pool, shape):

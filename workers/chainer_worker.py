@@ -58,7 +58,9 @@ class ChainerWorker(Worker):
             self.device = chainer.get_device("@cupy:0" if device == "gpu" else "@numpy")
             self.device.use()
         except Exception as error:
-            raise Unsupported("Chainer {} finds no GPU: {}".format(chainer.__version__, error)) from error
+            raise Unsupported(
+                "Chainer {} finds no GPU: {}".format(chainer.__version__, str(error).splitlines()[0])
+            ) from error
         chainer.global_config.type_check = False  # as Chainer's page on performance advises
         chainer.global_config.use_cudnn_tensor_core = "never"  # float32 is float32
 
