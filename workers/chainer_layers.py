@@ -37,8 +37,7 @@ class LSTM(L.LSTM):
         super().__init__(size, units)
         if not item.layer.bias:
             del self.upward
-            with self.init_scope():
-                self.upward = L.Linear(size, 4 * units, nobias=True)
+            self.add_link("upward", L.Linear(size, 4 * units, nobias=True))
         self.stateful, self.last = item.layer.stateful, item.layer.output == "last"
 
     def forward(self, x):
@@ -51,8 +50,8 @@ class LSTM(L.LSTM):
                 z += self.lateral(h)
             c, h = F.lstm(c, z)
             outputs.append(h)
-        if self.stateful:  # the arrays alone, so that no gradient reaches the batch before
-            self.c, self.h = c.array, h.array
+        if self.stateful:  # without their past, so that no gradient reaches the batch before
+            self.set_state(*[chainer.Variable(state.array, requires_grad=False) for state in (c, h)])
         return h if self.last else F.stack(outputs, axis=1)
 
 
@@ -142,10 +141,10 @@ class PaddingUncounted(chainer.Link):
 
     def __init__(self, pool, shape):
         super().__init__()
-        ones = np.ones((1, 1, *shape[:2]), chainer.get_dtype())
+        share = chainer.Variable(np.ones((1, 1, *shape[:2]), chainer.get_dtype()))
         for function in pool:
-            ones = function(ones)
-        self.factor = 1 / ones.array
+            share = function(share)
+        self.factor = 1 / share.array
         self.register_persistent("factor")
 
     def forward(self, x):
