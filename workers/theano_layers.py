@@ -51,7 +51,7 @@ FUNCTIONS = {
     "tanh": T.tanh,
     "relu": lambda x: x * (x > 0),  # T.nnet.relu has a gradient of one half at 0, a switch takes twice the time
     "sigmoid": T.nnet.sigmoid,
-    "elu": lambda x: T.switch(x > 0, x, T.expm1(T.minimum(x, 0))),  # T.nnet.elu's gradient is NaN where exp(x) is inf
+    "elu": T.nnet.elu,
     "softmax": softmax,
     "linear": lambda x: x,
 }

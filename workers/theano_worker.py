@@ -52,8 +52,7 @@ class TheanoWorker(Worker):
     }
     layout = "channels_first"
     composed = {
-        "activation": "relu: a product with x > 0; elu: a switch, since T.nnet.elu's gradient is NaN for large x; "
-        "softmax of more than (rows, features): exp and sum",
+        "activation": "relu: a product with x > 0; softmax of more than (rows, features): exp and sum",
         "dropout": "a random mask from MRG_RandomStream, and a scale",
         "conv1d": "T.nnet.conv2d over images of height 1",
         "maxpool2d": "same padding: a copy into a frame of minus infinity",
