@@ -64,8 +64,9 @@ class MxnetWorker(Worker):
         self.context = mx.gpu(0) if device == "gpu" else mx.cpu()
 
     def build(self, job, weights):
-        self.mode = checked_mode(job, MODES)
-        self.recipe, self.dtype = job.recipe, job.precision
+        if job.precision != "float32":
+            raise Unsupported("the mxnet worker computes in float32 only")
+        self.mode, self.recipe = checked_mode(job, MODES), job.recipe
         self.network, self.tensors = Network(), {}
         self.normalised = []  # (a running variance, numbers per feature and row)
         for item in job.model.layers:
@@ -79,14 +80,13 @@ class MxnetWorker(Worker):
         self.classes = self.recipe.loss.kind == "categorical_cross_entropy"
         self.loss = make_loss(self.recipe.loss, job.model.layers[-1].output_shape)
         self.network.initialize(mx.init.Zero(), self.context)
-        self.network.cast(self.dtype)
         self.training = {}
         if self.mode is None:
             self.network.hybridize(**STATIC)
             self.compile(job)
         self.trained = []
         for name, (parameter, layer) in self.tensors.items():
-            parameter.set_data(nd.array(layers.from_spec(layer, weights[name]), dtype=self.dtype))
+            parameter.set_data(nd.array(layers.from_spec(layer, weights[name])))
             if trainable(name):
                 parameter.wd_mult = 1.0 if decayed(self.recipe.optimiser, name) else 0.0
                 self.trained.append(parameter)
@@ -106,9 +106,9 @@ class MxnetWorker(Worker):
         """Run each size of batch once on zeros, before the weights come: MXNet plans a graph when it first runs."""
         (source,), train, predict = job.inputs, *batch_sizes(job)
         outputs = job.model.layers[-1].output_shape
-        x_type = "int32" if source.dtype == "int32" else self.dtype
+        x_type = "int32" if source.dtype == "int32" else "float32"
         shape = [source.shape[2], *source.shape[:2]] if len(source.shape) == 3 else source.shape
-        wanted, y_type = (outputs[:-1], "int32") if self.classes else (outputs, self.dtype)
+        wanted, y_type = (outputs[:-1], "int32") if self.classes else (outputs, "float32")
         for rows in train:
             x, targets = [nd.zeros([rows, *a], self.context, t) for a, t in ((shape, x_type), (wanted, y_type))]
             with autograd.record():
@@ -120,13 +120,11 @@ class MxnetWorker(Worker):
 
     def stage(self, inputs, targets):
         (x,) = inputs.values()
-        dtypes = [self.dtype if a.dtype.kind == "f" else "int32" for a in (x, targets)]
-        return [nd.array(a, self.context, dtype) for a, dtype in zip((x, targets), dtypes)]
+        return [nd.array(a, self.context, a.dtype) for a in (x, targets)]
 
     def begin_states(self, rows):
         """Return the states of the stateful layers at zero, two for each."""
-        options = {"ctx": self.context, "dtype": self.dtype}
-        return [state for block in self.remembering for state in block.lstm.begin_state(rows, **options)]
+        return [state for block in self.remembering for state in block.lstm.begin_state(rows, ctx=self.context)]
 
     def reset_states(self):
         self.states = None
