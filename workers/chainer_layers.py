@@ -29,7 +29,7 @@ class Linear(L.Linear):
 class LSTM(L.LSTM):
     """L.LSTM over whole sequences: one product projects the inputs of all steps, then F.lstm goes step by step.
 
-    L.NStepLSTM has a second bias, which would double the bias's rate, and takes twice the time on a CPU.
+    L.NStepLSTM has a second bias, which would double the bias's rate, and is slower on a CPU.
     """
 
     def __init__(self, item):
@@ -41,18 +41,16 @@ class LSTM(L.LSTM):
         self.stateful, self.last = item.layer.stateful, item.layer.output == "last"
 
     def forward(self, x):
-        rows, h, outputs = len(x), None, []
-        c = self.xp.zeros((rows, self.state_size), x.dtype)
+        rows, outputs = len(x), []
+        c, h = self.xp.zeros((rows, self.state_size), x.dtype), None
         if self.c is not None:
             c, h = self.c[:rows], self.h[:rows]
         for z in F.separate(self.upward(x, n_batch_axes=2), axis=1):
-            if h is not None:
-                z += self.lateral(h)
-            c, h = F.lstm(c, z)
+            c, h = F.lstm(c, z if h is None else z + self.lateral(h))
             outputs.append(h)
         if self.stateful:  # without their past, so that no gradient reaches the batch before
-            self.set_state(*[chainer.Variable(state.array, requires_grad=False) for state in (c, h)])
-        return h if self.last else F.stack(outputs, axis=1)
+            self.set_state(*[chainer.Variable(state.array, requires_grad=False) for state in (c, outputs[-1])])
+        return outputs[-1] if self.last else F.stack(outputs, axis=1)
 
 
 def is_image(shape):
