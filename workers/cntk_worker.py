@@ -2,13 +2,11 @@
 
 import ctypes
 import os
-import warnings
 
 import numpy as np
 
 from .worker import Unsupported, Worker, batch_sizes, layer_weights, trainable
 
-warnings.filterwarnings("ignore", module="cntk")  # of Linux distributions and GPUs that it does not know
 try:
     import cntk as C
 except ImportError as error:
@@ -186,9 +184,8 @@ class CntkWorker(Worker):
         return {before: rows_of(view, 0, count) for (before, _), view in zip(graph.states, kept)}
 
     def keep(self, graph, values):
-        self.states = [
-            values[after].deep_clone(True).data for _, after in graph.states
-        ]  # else gone with the next batch
+        """Copy the states of a batch, whose memory the next batch reuses."""
+        self.states = [values[after].deep_clone(True).data for _, after in graph.states]
 
     def predict(self, handle):
         x, _ = handle

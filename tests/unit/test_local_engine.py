@@ -1,4 +1,4 @@
-"""The local engine before it makes anything: what a framework needs of the machine is named, and how to get it."""
+"""The local engine before it makes anything: what a framework needs of the machine is named, with what gives it."""
 
 from dataclasses import replace
 from pathlib import Path
