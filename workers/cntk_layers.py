@@ -10,12 +10,13 @@ from .worker import same_padding
 class Graph:
     """What the layers of one graph leave for the loop to do; a job has two graphs, for training and prediction."""
 
-    def __init__(self, training, seed):
+    def __init__(self, training, seed, dtype):
         self.training = training
         self.seed = seed
         self.dropouts = []  # (operation, seed)
         self.states = []  # (input, output): what goes into a batch, and what comes out for the next one
-        self.running = []  # assignments to make after each batch
+        self.running = []  # assignments to make after each batch ...
+        self.one = C.input_variable((), dtype, dynamic_axes=[])  # ... and what they need to be computed more than once
 
 
 EITHER = ("dense", "activation", "dropout", "batchnorm", "embedding")  # kinds to which it is the same where steps lie
@@ -144,9 +145,10 @@ def batchnorm(item, p, x, graph):
     if graph.training:
         # CNTK's own blending forgets by the number of rows; with time constant 0 it leaves the batch's statistics.
         mean, variance, time_constant = C.constant(mean.value), C.constant(variance.value), 0
-        unbiased = C.element_select(C.equal(variance, variance), variance, 0)  # of a single number CNTK's is NaN
-        for running, batch in ((p["running_mean"], mean), (p["running_variance"], unbiased)):
-            graph.running.append(C.assign(running, m * running + (1 - m) * batch))
+        for running, batch in ((p["running_mean"], mean), (p["running_variance"], variance)):
+            share = (1 - m) * graph.one * batch
+            share = C.element_select(C.equal(share, share), share, 0)  # of a single number CNTK's variance is NaN
+            graph.running.append(C.assign(running, m * running + share))
     count = C.constant(0, dtype=x.dtype)
     options = {"normalization_time_constant": time_constant, "epsilon": item.layer.epsilon, "running_count": count}
     return C.batch_normalization(x, p["gamma"], p["beta"], mean, variance, images, **options)

@@ -9,6 +9,7 @@ from .worker import Unsupported, Worker, batch_sizes, layer_weights, trainable
 
 try:
     import cntk as C
+    from cntk.internal import map_if_possible
 except ImportError as error:
     raise Unsupported("CNTK cannot be loaded ({}); its image and README.md have what it needs".format(error)) from error
 
@@ -125,7 +126,7 @@ class CntkWorker(Worker):
 
     def graph(self, job, training):
         """Return one of the job's two graphs and its output."""
-        graph, x = Graph(training, job.seed), self.x
+        graph, x = Graph(training, job.seed, self.dtype), self.x
         for item in job.model.layers:
             x = self.layers[item.layer.kind](item, layer_weights(self.tensors, item.name), x, graph)
         return graph, x
@@ -174,7 +175,7 @@ class CntkWorker(Worker):
             super(C.Trainer, self.trainer).train_minibatch(batch, False, after, self.device)
             self.keep(self.training, after)
         if self.blend:
-            self.blend.eval()
+            self.blend.eval({self.training.one: self.dtype(1)})
 
     def states_before(self, graph, count):
         """Return {input: value} for a batch of ``count`` rows: of the states that are kept, those of the first rows."""
@@ -185,7 +186,10 @@ class CntkWorker(Worker):
 
     def keep(self, graph, values):
         """Copy the states of a batch, whose memory the next batch reuses."""
-        self.states = [values[after].deep_clone(True).data for _, after in graph.states]
+        copies = [values[after].deep_clone(True) for _, after in graph.states]
+        for copy in copies:
+            map_if_possible(copy)  # to a C.Value, as CNTK's own methods do with what they return
+        self.states = [copy.data for copy in copies]
 
     def predict(self, handle):
         x, _ = handle
