@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from glob import glob
+from typing import Dict
 
 import jpype
 import jpype.nio
@@ -17,7 +18,7 @@ JARS = os.path.join(SHARE, "java", "*.jar")
 
 def versions():
     """Return the versions of what computes, as the jars' names and the Java runtime's own file state them."""
-    found = {}
+    found: Dict[str, str] = {}
     for name in ("deeplearning4j-nn", "nd4j-native", "openblas"):
         pattern = re.compile("{}-([^/]*?)(-linux-x86_64)?\\.jar$".format(name))
         found.update((name, match.group(1)) for match in map(pattern.search, glob(JARS)) if match)

@@ -1,4 +1,4 @@
-"""What a mode compiles in ``build``, or a framework runs there, leaves no trace in the training that follows."""
+"""What is compiled or warmed up in ``build`` leaves no trace in the training that follows."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.jobs import make_batch, make_weights
 from workers.spec import Dataset, Framework, Input
 
 RUN_IN_BUILD = ("jax", "cntk", "dl4j")  # frameworks that compile or warm up there
-MODES = [label for label in dict.fromkeys(spellings().values()) if ":" in label or label in RUN_IN_BUILD]
+LABELS = [label for label in dict.fromkeys(spellings().values()) if ":" in label or label in RUN_IN_BUILD]
 
 
 JOBS = {
@@ -27,7 +27,7 @@ JOBS = {
 
 
 @pytest.mark.parametrize("base", JOBS)
-@pytest.mark.parametrize("label", MODES)
+@pytest.mark.parametrize("label", LABELS)
 def test_a_build_that_compiles_leaves_weights_optimiser_and_dropout_as_they_were(
     label: str, base: str, tmp_path: Path, cache: Path
 ) -> None:
