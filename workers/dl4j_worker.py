@@ -17,6 +17,7 @@ Handle = namedtuple("Handle", "dataset arrays")  # the arrays' memory is the dat
 WARM_UP_STEPS = 500
 WARM_UP_SECONDS = 10.0
 ALL_STEPS = 2**30
+SMALLEST_PROBABILITY = 1e-37  # in a reported loss; DL4J's own, 1e-10, would show
 
 
 class Stateful:
@@ -57,11 +58,11 @@ def loss_of(job):
     loss, losses = job.recipe.loss, org.nd4j.linalg.lossfunctions.impl
     *steps, outputs = job.model.layers[-1].output_shape
     if loss.kind == "categorical_cross_entropy":
-        if not steps or loss.over_steps == "sum":  # DL4J's own is the sum
-            return Output(losses.LossSparseMCXENT(), function("softmax"))
-        nd4j = org.nd4j.linalg.factory.Nd4j
-        weights = nd4j.valueArrayOf(dl4j_jvm.longs([1, outputs]), 1.0 / steps[0], data_type(job.precision))
-        return Output(losses.LossSparseMCXENT(weights), function("softmax"))
+        weights = None
+        if steps and loss.over_steps == "mean":  # DL4J's own is the sum
+            nd4j = org.nd4j.linalg.factory.Nd4j
+            weights = nd4j.valueArrayOf(dl4j_jvm.longs([1, outputs]), 1.0 / steps[0], data_type(job.precision))
+        return Output(losses.LossSparseMCXENT(SMALLEST_PROBABILITY, weights), function("softmax"))
     if loss.kind == "binary_cross_entropy":
         scale = 1.0 / outputs if loss.over_outputs == "mean" else 1.0
         return Output(SigmoidCrossEntropy(scale), function("linear"))
