@@ -49,7 +49,7 @@ def first_rows(state, rows):
     interval = org.nd4j.linalg.indexing.NDArrayIndex.interval
     for name in list(state.keySet()):
         if state.get(name).size(0) != rows:
-            state.put(name, state.get(name).get(interval(0, rows)).dup())
+            state.put(name, state.get(name).get(interval(0, rows)).dup().detach())  # outlives the workspace
     return state
 
 
@@ -182,6 +182,7 @@ class Dl4jWorker(Worker):
         nd4j.setDefaultDataTypes(data_type(job.precision), data_type(job.precision))
         if job.kind != "parity":
             self.warm_up(job, Model(job, weights))
+            java.lang.System.gc()  # its arrays go
         self.model = Model(job, weights)
         nd4j.getRandom().setSeed(JLong(job.seed))
 
