@@ -1,142 +1,11 @@
-"""What a training step needs beyond DL4J's own classes: a loss, updaters, and a listener that stands before them."""
+"""What DL4J's training is given besides: a listener that stands before the updater, and layers that keep a state."""
 
-from jpype import JImplements, JOverride
+from jpype import JImplements, JOverride, JProxy
 
 from .dl4j_jvm import org
 from .worker import trainable
 
-
-@JImplements("org.nd4j.linalg.lossfunctions.ILossFunction", deferred=True)
-class SigmoidCrossEntropy:
-    """Of logits, by ND4J's own operation; LossBinaryXENT clips probabilities. ``scale``: of each output's loss."""
-
-    def __init__(self, scale):
-        self.scale = scale
-
-    @JOverride
-    def computeScore(self, labels, logits, function, mask, average):
-        ops = org.nd4j.linalg.api.ops.impl.loss.SigmoidCrossEntropyLoss
-        total = org.nd4j.autodiff.loss.LossReduce.SUM
-        (score,) = org.nd4j.linalg.factory.Nd4j.exec_(ops(labels, logits, None, total, 0.0))
-        score = score.sumNumber().doubleValue() * self.scale
-        return score / int(logits.size(0)) if average else score
-
-    @JOverride
-    def computeGradient(self, labels, logits, function, mask):
-        gradient = org.nd4j.linalg.ops.transforms.Transforms.sigmoid(logits, True)
-        return gradient.subi(labels).muli(self.scale)
-
-    @JOverride
-    def computeGradientAndScore(self, labels, logits, function, mask, average):
-        score = self.computeScore(labels, logits, function, mask, average)
-        return org.nd4j.common.primitives.Pair(score, self.computeGradient(labels, logits, function, mask))
-
-    @JOverride
-    def computeScoreArray(self, labels, logits, function, mask):
-        raise NotImplementedError("training asks for no score of each row")
-
-    @JOverride
-    def name(self):
-        return "SigmoidCrossEntropy"
-
-
-# Each step turns a gradient d into what is taken from the weights, in place; state: the updater's own array.
-
-
-def momentum(o, d, state, rate):
-    if o.velocity == "step":
-        state.muli(o.momentum).addi(d.muli(rate))
-        d.assign(state)
-    else:
-        state.muli(o.momentum).addi(d)
-        d.assign(state).muli(rate)
-
-
-def adadelta(o, d, state, rate):
-    half = int(d.length())
-    interval = org.nd4j.linalg.indexing.NDArrayIndex.interval
-    squares, steps = state.get(interval(0, half)), state.get(interval(half, 2 * half))
-    native = org.nd4j.linalg.api.ops.impl.updaters.AdaDeltaUpdater
-    org.nd4j.linalg.factory.Nd4j.exec_(native(d, squares, steps, o.rho, o.epsilon))
-    d.muli(rate)
-
-
-def rmsprop(o, d, state, rate):
-    state.muli(o.rho).addi(d.mul(d).muli(1 - o.rho))
-    root = org.nd4j.linalg.ops.transforms.Transforms.sqrt(state.add(o.epsilon), False)
-    d.muli(rate).divi(root)
-
-
-STEPS = {"sgd": (momentum, 1), "adadelta": (adadelta, 2), "rmsprop": (rmsprop, 1)}
-
-
-@JImplements("org.nd4j.linalg.learning.config.IUpdater", deferred=True)
-class Composed:
-    """The configuration of an updater that DL4J does not have in the spec's form."""
-
-    def __init__(self, optimiser):
-        self.optimiser = optimiser
-        self.rate = optimiser.learning_rate
-        self.step, self.arrays = STEPS[optimiser.kind]
-
-    @JOverride
-    def stateSize(self, count):
-        return int(count) * self.arrays
-
-    @JOverride
-    def instantiate(self, state, initialise):
-        return ComposedUpdater(self, state.reshape(state.length()).assign(0.0))
-
-    @JOverride
-    def equals(self, other):
-        return other is self
-
-    @JOverride
-    def hashCode(self):
-        return 1
-
-    @JOverride
-    def clone(self):
-        return self
-
-    @JOverride
-    def getLearningRate(self, iteration, epoch):
-        return self.rate
-
-    @JOverride
-    def hasLearningRate(self):
-        return True
-
-    @JOverride
-    def setLrAndSchedule(self, rate, schedule):
-        self.rate = float(rate)
-
-
-@JImplements("org.nd4j.linalg.learning.GradientUpdater", deferred=True)
-class ComposedUpdater:
-    def __init__(self, config, state):
-        self.config, self.state = config, state
-        self.seen = org.nd4j.linalg.learning.config.NoOp()  # DL4J asks it for a rate, several times in each step
-
-    @JOverride
-    def getConfig(self):
-        return self.seen
-
-    @JOverride
-    def applyUpdater(self, gradient, iteration, epoch):
-        self.config.step(self.config.optimiser, gradient, self.state, self.config.rate)
-
-    @JOverride
-    def setState(self, states, initialise):
-        raise NotImplementedError("no worker restores an updater")
-
-    @JOverride
-    def getState(self):
-        raise NotImplementedError("no worker keeps an updater")
-
-    @JOverride
-    def setStateViewArray(self, view, shape, order, initialise):
-        raise NotImplementedError("the state is given when the updater is made")
+ALL_STEPS = 2**30
 
 
 @JImplements("org.deeplearning4j.optimize.api.TrainingListener", deferred=True)
@@ -227,3 +96,44 @@ class Steps:
     @JOverride
     def onBackwardPass(self, net):
         pass
+
+
+class Stateful:
+    """An LSTM layer that goes on from the batch before. DL4J's TruncatedBPTT would do it, but computes its gradients
+    as if each batch started at zero; the layer itself can do both, and this calls it so. All else is the layer's."""
+
+    def __init__(self, layer):
+        self.layer = layer
+
+    def __getattr__(self, name):
+        return getattr(self.layer, name)
+
+    def activate(self, *arguments):
+        *given, training, workspaces = arguments
+        x = given[0] if given else self.layer.input()
+        if not training:
+            self.layer.rnnSetPreviousState(first_rows(self.layer.rnnGetPreviousState(), x.size(0)))
+            return self.layer.rnnTimeStep(x, workspaces)
+        state = first_rows(self.layer.rnnGetTBPTTState(), x.size(0))
+        self.layer.rnnSetPreviousState(state)  # the backward pass starts there
+        self.layer.rnnSetTBPTTState(state)
+        return self.layer.rnnActivateUsingStoredState(x, True, True, workspaces)
+
+    def backpropGradient(self, gradient, workspaces):
+        return self.layer.tbpttBackpropGradient(gradient, ALL_STEPS, workspaces)
+
+
+def first_rows(state, rows):
+    interval = org.nd4j.linalg.indexing.NDArrayIndex.interval
+    for name in list(state.keySet()):
+        if state.get(name).size(0) != rows:
+            state.put(name, state.get(name).get(interval(0, rows)).dup().detach())  # outlives the workspace
+    return state
+
+
+def make_stateful(net, place):
+    recurrent, layer = "org.deeplearning4j.nn.api.layers.RecurrentLayer", net.getLayer(place)
+    if hasattr(layer, "getUnderlying"):  # LastTimeStep's
+        layer.setUnderlying(JProxy(recurrent, inst=Stateful(layer.getUnderlying())))
+    else:
+        net.getLayers()[place] = JProxy(recurrent, inst=Stateful(layer))

@@ -1,85 +1,20 @@
 """Deeplearning4j: a MultiLayerNetwork of native layers, fitted in the JVM, which runs in this process (JPype)."""
 
-import time
 from collections import namedtuple
 
 import numpy as np
-from jpype import JLong, JProxy, java
+from jpype import JLong, java
 
 from . import dl4j_jvm
 from .dl4j_jvm import data_type, memory_errors, org, shared, to_numpy
 from .dl4j_layers import LAYERS, build_stack, function
-from .dl4j_training import Composed, SigmoidCrossEntropy, Steps
+from .dl4j_recipe import Output, loss_of, updater_of
+from .dl4j_training import Steps, make_stateful
 from .worker import Unsupported, Worker
 
-Output = namedtuple("Output", "loss activation")
 Handle = namedtuple("Handle", "dataset arrays")  # the arrays' memory is the data set's
 WARM_UP_STEPS = 500
-WARM_UP_SECONDS = 10.0
-ALL_STEPS = 2**30
-SMALLEST_PROBABILITY = 1e-37  # in a reported loss; DL4J's own, 1e-10, would show
-
-
-class Stateful:
-    """An LSTM layer that goes on from the batch before. DL4J's TruncatedBPTT would do it, but computes its gradients
-    as if each batch started at zero; the layer itself can do both, and this calls it so. All else is the layer's."""
-
-    def __init__(self, layer):
-        self.layer = layer
-
-    def __getattr__(self, name):
-        return getattr(self.layer, name)
-
-    def activate(self, *arguments):
-        *given, training, workspaces = arguments
-        x = given[0] if given else self.layer.input()
-        if not training:
-            self.layer.rnnSetPreviousState(first_rows(self.layer.rnnGetPreviousState(), x.size(0)))
-            return self.layer.rnnTimeStep(x, workspaces)
-        state = first_rows(self.layer.rnnGetTBPTTState(), x.size(0))
-        self.layer.rnnSetPreviousState(state)  # the backward pass starts there
-        self.layer.rnnSetTBPTTState(state)
-        return self.layer.rnnActivateUsingStoredState(x, True, True, workspaces)
-
-    def backpropGradient(self, gradient, workspaces):
-        return self.layer.tbpttBackpropGradient(gradient, ALL_STEPS, workspaces)
-
-
-def first_rows(state, rows):
-    interval = org.nd4j.linalg.indexing.NDArrayIndex.interval
-    for name in list(state.keySet()):
-        if state.get(name).size(0) != rows:
-            state.put(name, state.get(name).get(interval(0, rows)).dup().detach())  # outlives the workspace
-    return state
-
-
-def loss_of(job):
-    """Return DL4J's loss and the activation that it takes."""
-    loss, losses = job.recipe.loss, org.nd4j.linalg.lossfunctions.impl
-    *steps, outputs = job.model.layers[-1].output_shape
-    if loss.kind == "categorical_cross_entropy":
-        weights = None
-        if steps and loss.over_steps == "mean":  # DL4J's own is the sum
-            nd4j = org.nd4j.linalg.factory.Nd4j
-            weights = nd4j.valueArrayOf(dl4j_jvm.longs([1, outputs]), 1.0 / steps[0], data_type(job.precision))
-        return Output(losses.LossSparseMCXENT(SMALLEST_PROBABILITY, weights), function("softmax"))
-    if loss.kind == "binary_cross_entropy":
-        scale = 1.0 / outputs if loss.over_outputs == "mean" else 1.0
-        return Output(SigmoidCrossEntropy(scale), function("linear"))
-    return Output(losses.LossMSE() if loss.over_outputs == "mean" else losses.LossL2(), function("linear"))
-
-
-def updater_of(o):
-    known = org.nd4j.linalg.learning.config
-    if o.kind == "sgd" and o.momentum == 0:
-        return known.Sgd(o.learning_rate)
-    if o.kind == "sgd" and o.nesterov:
-        return known.Nesterovs(o.learning_rate, o.momentum)
-    if o.kind == "adam":
-        return known.Adam(o.learning_rate, o.beta_1, o.beta_2, o.epsilon)
-    if o.kind == "rmsprop" and o.epsilon_form == "outside":
-        return known.RmsProp(o.learning_rate, o.rho, o.epsilon)
-    return Composed(o)
+WARM_UP_ROWS = 2  # Java's part of a step is the same for any number
 
 
 def network(job, stack, updater):
@@ -134,14 +69,6 @@ def batches(dataset, size):
     return org.nd4j.linalg.dataset.ViewIterator(dataset, size)
 
 
-def make_stateful(net, place):
-    recurrent, layer = "org.deeplearning4j.nn.api.layers.RecurrentLayer", net.getLayer(place)
-    if hasattr(layer, "getUnderlying"):  # LastTimeStep's
-        layer.setUnderlying(JProxy(recurrent, inst=Stateful(layer.getUnderlying())))
-    else:
-        net.getLayers()[place] = JProxy(recurrent, inst=Stateful(layer))
-
-
 class Dl4jWorker(Worker):
     layers = LAYERS
     layout = "channels_first"
@@ -187,20 +114,17 @@ class Dl4jWorker(Worker):
         nd4j.getRandom().setSeed(JLong(job.seed))
 
     def warm_up(self, job, model):
-        (source,), size = job.inputs, job.recipe.batch_size
-        rows = min(job.dataset.train_rows, size)
+        (source,) = job.inputs
         shape = [*source.shape[2:], *source.shape[:2]] if len(source.shape) == 3 else source.shape
-        x = np.zeros([rows, *shape], "int32" if source.dtype == "int32" else "float32")
+        x = np.zeros([WARM_UP_ROWS, *shape], "int32" if source.dtype == "int32" else "float32")
         *steps, outputs = job.model.layers[-1].output_shape
         classes = job.recipe.loss.kind == "categorical_cross_entropy"
-        targets = np.zeros([rows, *steps], "int32") if classes else np.zeros([rows, outputs], "float32")
+        targets = np.zeros([WARM_UP_ROWS, *steps], "int32") if classes else np.zeros([WARM_UP_ROWS, outputs], "float32")
         handle = self.stage({source.name: x}, targets)
-        steps, start = -(-job.dataset.train_rows // size) * job.recipe.epochs, time.perf_counter()
-        for _ in range(min(steps, WARM_UP_STEPS)):
-            model.fit(handle.dataset, [1e-6])
-            if time.perf_counter() - start > WARM_UP_SECONDS:
-                break
-        model.output(handle.dataset)
+        job_steps = -(-job.dataset.train_rows // job.recipe.batch_size) * job.recipe.epochs
+        for _ in range(min(job_steps, WARM_UP_STEPS)):
+            model.fit(handle.dataset, [job.recipe.optimiser.learning_rate] * WARM_UP_ROWS)
+            model.output(handle.dataset)
 
     @memory_errors
     def stage(self, inputs, targets):
