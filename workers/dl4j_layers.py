@@ -153,26 +153,14 @@ def nothing(stack, item, *_):
     """Flatten and reshape: see Stack."""
 
 
-LAYERS = {
-    "dense": dense,
-    "activation": activation,
-    "flatten": nothing,
-    "reshape": nothing,
-    "dropout": dropout,
-    "conv2d": conv2d,
-    "conv1d": conv1d,
-    "maxpool2d": pool2d,
-    "averagepool2d": pool2d,
-    "globalmaxpool1d": globalmaxpool1d,
-    "batchnorm": batchnorm,
-    "embedding": embedding,
-    "lstm": lstm,
-}
 FUSED = {"dense", "conv2d", "conv1d"}  # their DL4J layers take the activation that follows
 
 
-def build_stack(job, output):
-    """Return the job's model as a Stack that ends in an output layer. ``output``: its loss and activation."""
+def build_stack(job, output, builders):
+    """Return the job's model as a Stack that ends in an output layer.
+
+    output: its loss and activation. builders: layer kind -> the function that adds it.
+    """
     stack, items, place, done = Stack(job, output), job.model.layers, 0, False
     while place < len(items):
         item, following = items[place], items[place + 1 : place + 2]
@@ -182,7 +170,7 @@ def build_stack(job, output):
             name = following[0].layer.function
             if name != "softmax" or item.layer.kind == "dense":
                 fused, place = name, place + 1
-        done = LAYERS[item.layer.kind](stack, item, fused, place == len(items) and not following)
+        done = builders[item.layer.kind](stack, item, fused, place == len(items) and not following)
     if not done:
         shape = items[-1].output_shape
         stack.move(FORMS[len(shape)], shape)

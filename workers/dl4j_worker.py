@@ -5,9 +5,9 @@ from collections import namedtuple
 import numpy as np
 from jpype import JLong, java
 
-from . import dl4j_jvm
+from . import dl4j_jvm, dl4j_layers
 from .dl4j_jvm import data_type, memory_errors, org, shared, to_numpy
-from .dl4j_layers import LAYERS, build_stack, function
+from .dl4j_layers import build_stack, function
 from .dl4j_recipe import Output, loss_of, updater_of
 from .dl4j_training import Steps, make_stateful
 from .worker import Unsupported, Worker
@@ -36,10 +36,10 @@ class Model:
     """A network that trains, and one that predicts logits with the same parameters: DL4J's output layer would give
     probabilities."""
 
-    def __init__(self, job, weights):
+    def __init__(self, job, weights, builders):
         output = loss_of(job)
         self.recipe = job.recipe
-        self.stack, updater = build_stack(job, output), updater_of(job.recipe.optimiser)
+        self.stack, updater = build_stack(job, output, builders), updater_of(job.recipe.optimiser)
         self.net = network(job, self.stack, updater)
         self.net.init()
         for name, (key, to_dl4j, _) in self.stack.tensors.items():
@@ -48,7 +48,7 @@ class Model:
             parameter.assign(shared(value.reshape([int(n) for n in parameter.shape()])))
         for key in self.stack.frozen:
             self.net.getParam(key).assign(0.0)
-        self.predictor = network(job, build_stack(job, Output(output.loss, function("linear"))), updater)
+        self.predictor = network(job, build_stack(job, Output(output.loss, function("linear")), builders), updater)
         self.predictor.init(self.net.params(), False)
         for place in self.stack.stateful:
             for net in (self.net, self.predictor):
@@ -70,7 +70,21 @@ def batches(dataset, size):
 
 
 class Dl4jWorker(Worker):
-    layers = LAYERS
+    layers = {
+        "dense": dl4j_layers.dense,
+        "activation": dl4j_layers.activation,
+        "flatten": dl4j_layers.nothing,
+        "reshape": dl4j_layers.nothing,
+        "dropout": dl4j_layers.dropout,
+        "conv2d": dl4j_layers.conv2d,
+        "conv1d": dl4j_layers.conv1d,
+        "maxpool2d": dl4j_layers.pool2d,
+        "averagepool2d": dl4j_layers.pool2d,
+        "globalmaxpool1d": dl4j_layers.globalmaxpool1d,
+        "batchnorm": dl4j_layers.batchnorm,
+        "embedding": dl4j_layers.embedding,
+        "lstm": dl4j_layers.lstm,
+    }
     layout = "channels_first"
     composed = {
         "dense": "behind images: the kernel's rows in DL4J's order of channel, height, width",
@@ -108,9 +122,9 @@ class Dl4jWorker(Worker):
         nd4j = org.nd4j.linalg.factory.Nd4j
         nd4j.setDefaultDataTypes(data_type(job.precision), data_type(job.precision))
         if job.kind != "parity":
-            self.warm_up(job, Model(job, weights))
+            self.warm_up(job, Model(job, weights, self.layers))
             java.lang.System.gc()  # its arrays go
-        self.model = Model(job, weights)
+        self.model = Model(job, weights, self.layers)
         nd4j.getRandom().setSeed(JLong(job.seed))
 
     def warm_up(self, job, model):
