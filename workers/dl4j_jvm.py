@@ -14,6 +14,7 @@ import numpy as np
 org = jpype.JPackage("org")
 SHARE = os.path.join(sys.prefix, "share")  # what docker/dl4j/pom.xml names lies there, in images and environments alike
 JARS = os.path.join(SHARE, "java", "*.jar")
+NATIVE = os.path.join(SHARE, "javacpp")  # where JavaCPP unpacks the jars' native libraries, once
 
 
 def versions():
@@ -42,9 +43,10 @@ def start(threads):
         "-XX:ActiveProcessorCount={}".format(threads),
         "-XX:+UseSerialGC",  # the heap holds little, and no collector's threads are added to those asked for
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-        "-Dorg.bytedeco.javacpp.cachedir={}".format(os.path.join(SHARE, "javacpp")),
+        "-Dorg.bytedeco.javacpp.cachedir={}".format(NATIVE),
         *(limits if memory else []),
-        classpath=glob(JARS),
+        # Unpacked ones first: those are loaded as they lie there, so that a container needs no folder to write to.
+        classpath=glob(os.path.join(NATIVE, "*")) + glob(JARS),
         convertStrings=False,
     )
     org.nd4j.linalg.factory.Nd4j.create(1)
