@@ -1,5 +1,6 @@
 """The local engine before it makes anything: what a framework needs of the machine is named, with what gives it."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,3 +25,12 @@ def test_a_library_that_the_machine_lacks_is_named_with_the_command_for_it(tmp_p
     assert "  ln -s absent.so\n  ln -s dangling.so\n" in message
     assert "--engine docker" in message
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_command_that_is_not_on_path_is_named_with_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(EngineError, match=r"dl4j needs java and mvn on PATH .* `sudo apt-get install maven`"):
+        LocalEngine(tmp_path).prepare(FRAMEWORKS["dl4j"], "cpu", print)
+    assert list(tmp_path.iterdir()) == []
