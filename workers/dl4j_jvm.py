@@ -21,7 +21,7 @@ def versions():
     """Return the versions of what computes, as the jars' names and the Java runtime's own file state them."""
     found: Dict[str, str] = {}
     for name in ("deeplearning4j-nn", "nd4j-native", "openblas"):
-        pattern = re.compile("{}-([^/]*?)(-linux-x86_64)?\\.jar$".format(name))
+        pattern = re.compile("/{}-([0-9][^/]*?)(-linux-x86_64)?\\.jar$".format(name))
         found.update((name, match.group(1)) for match in map(pattern.search, glob(JARS)) if match)
     release = os.path.join(jpype.getDefaultJVMPath(), "..", "..", "..", "release")
     with open(os.path.normpath(release)) as file:
