@@ -1,7 +1,7 @@
 """JAX: a model of pure functions, an Optax optimiser, and a jitted step with donated buffers in a loop over batches.
 
-The loop is Python's, over batches that lie on the device, as in JAX's Training Cookbook; a lax.scan over the epoch would
-be compiled anew for each number of steps. Which of the two is faster has not been measured.
+The loop is Python's, over batches that lie on the device, as in JAX's Training Cookbook; a lax.scan over the epoch
+would be compiled anew for each number of steps. Which of the two is faster has not been measured.
 Plain functions, not Flax: nnx.jit walks the model in Python in every step, as its guide to performance says.
 """
 
