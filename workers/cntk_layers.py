@@ -128,7 +128,8 @@ def averagepool2d(item, p, x, graph):
             map(same_padding, size, window, strides_of(item)), window, strides_of(item), size, item.output_shape
         )
     ]  # along each axis, the places of each window that are not padding
-    share = np.outer(*counted) / float(window[0] * window[1])
+    rows, columns = counted
+    share = np.outer(rows, columns) / float(window[0] * window[1])
     return y / C.constant(share[None], dtype=y.dtype)
 
 

@@ -1,5 +1,7 @@
 """CNTK: the spec's optimisers, as CNTK's own learners where their form is the spec's, else as C.learners.universal."""
 
+from typing import Any, Dict, List
+
 import cntk as C
 import numpy as np
 
@@ -13,7 +15,7 @@ class Native:
 
     def __init__(self, recipe, tensors):
         o = recipe.optimiser
-        groups = {}
+        groups: Dict[float, List[Any]] = {}
         for name, tensor in tensors.items():
             decay = o.weight_decay if decayed(o, name) else 0.0
             groups.setdefault(decay, []).append(tensor)

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+from typing import Any, List, Optional
 
 import numpy as np
 
@@ -172,7 +173,7 @@ class CntkWorker(Worker):
             after = dict.fromkeys(after for _, after in states)
             batch.update(self.states_before(self.training, count))
             # The Trainer's own method turns what it returns into NumPy arrays; this one leaves it on the device.
-            super(C.Trainer, self.trainer).train_minibatch(batch, False, after, self.device)
+            super(C.Trainer, self.trainer).train_minibatch(batch, False, after, self.device)  # type: ignore[misc]
             self.keep(self.training, after)
         if self.blend:
             self.blend.eval({self.training.one: self.dtype(1)})
@@ -189,7 +190,7 @@ class CntkWorker(Worker):
         copies = [values[after].deep_clone(True) for _, after in graph.states]
         for copy in copies:
             map_if_possible(copy)  # to a C.Value, as CNTK's own methods do with what they return
-        self.states = [copy.data for copy in copies]
+        self.states: Optional[List[Any]] = [copy.data for copy in copies]
 
     def predict(self, handle):
         x, _ = handle

@@ -1,6 +1,7 @@
 """Deeplearning4j: a MultiLayerNetwork of native layers, fitted in the JVM, which runs in this process (JPype)."""
 
 from collections import namedtuple
+from typing import Any
 
 import numpy as np
 from jpype import JLong, java
@@ -118,7 +119,8 @@ class Dl4jWorker(Worker):
 
         It interprets at first (an epoch of an MLP was seen to take twice as long), as others trace or compile.
         """
-        self.job, self.model = job, None
+        self.job = job
+        self.model: Any = None  # an earlier build's goes before another comes
         nd4j = org.nd4j.linalg.factory.Nd4j
         nd4j.setDefaultDataTypes(data_type(job.precision), data_type(job.precision))
         if job.kind != "parity":

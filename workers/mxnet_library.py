@@ -22,7 +22,7 @@ def load(path):
 def load_cuda():
     """Load NVIDIA's packages, if there are any: again and again, since they need one another."""
     found = importlib.util.find_spec("nvidia")
-    folders = found.submodule_search_locations if found else []
+    folders = (found.submodule_search_locations or []) if found else []
     waiting = [path for folder in folders for path in sorted(glob(os.path.join(folder, "*", "lib", "lib*.so.*")))]
     while waiting:
         left = [path for path in waiting if not load(path)]

@@ -1,5 +1,7 @@
 """MXNet: a model's blocks in a row, and a block that ends in its loss, so that a step is one call of one graph."""
 
+from typing import Any, List
+
 from .mxnet_layers import LSTM
 from .mxnet_library import HybridBlock, gluon, nn
 
@@ -23,7 +25,7 @@ class Network(nn.HybridSequential):
     """The blocks one after the other; the states of stateful ones go in, and come out, behind the data."""
 
     def hybrid_forward(self, F, x, *states):
-        kept = []
+        kept: List[Any] = []
         for block in self._children.values():
             if is_stateful(block):
                 x, *found = block(x, *states[len(kept) : len(kept) + 2])

@@ -16,7 +16,7 @@ class NAG(mx.optimizer.NAG):
         nd.nag_mom_update(weight.copy(), grad, state, out=weight, lr=self._get_lr(index), wd=decay, **options)
 
 
-class GradientVelocity:
+class GradientVelocity(mx.optimizer.Optimizer):
     """For MXNet's SGD and NAG, whose velocity is -rate times the spec's: rescaled when the rate changes."""
 
     def __init__(self, **options):

@@ -152,10 +152,12 @@ class MxnetWorker(Worker):
         rates, losses = rates.tolist(), []
         with self.biased_variances(size):
             for start, rate in zip(range(0, whole, size), rates):
-                losses.append(self.train_batch(*(a[start : start + size] for a in handle), rate))
+                x, targets = [a[start : start + size] for a in handle]
+                losses.append(self.train_batch(x, targets, rate))
         if whole < rows:
             with self.biased_variances(rows - whole):
-                losses.append(self.train_batch(*(a[whole:] for a in handle), rates[-1]))
+                x, targets = [a[whole:] for a in handle]
+                losses.append(self.train_batch(x, targets, rates[-1]))
         return float(nd.concat(*losses, dim=0).mean().asscalar())
 
     def train_batch(self, x, targets, rate):

@@ -53,7 +53,7 @@ class TfWorker(Worker):
     run_forward: Any = None
 
     def versions(self):
-        built = getattr(tf.sysconfig, "get_build_info", dict)()  # from 2.3
+        built: Dict[str, Any] = getattr(tf.sysconfig, "get_build_info", dict)()  # from 2.3
         found = {"tensorflow": tf.__version__, "cuda": built.get("cuda_version"), "cudnn": built.get("cudnn_version")}
         return {name: str(version) for name, version in found.items() if version}
 

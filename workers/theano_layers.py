@@ -157,9 +157,9 @@ def batchnorm(item, p, x, graph):
         n = T.cast(x.size // item.input_shape[-1], x.dtype)
         for kept, value in ((p["running_mean"], mean), (p["running_variance"], variance * n / T.maximum(n - 1, 1))):
             graph.updates.append((kept, kept + (1 - item.layer.momentum) * (value - kept)))
-    vectors = p["gamma"], p["beta"], mean, T.sqrt(variance + item.layer.epsilon)
+    vectors = [p["gamma"], p["beta"], mean, T.sqrt(variance + item.layer.epsilon)]
     if x.ndim == 4:
-        vectors = map(along_channels, vectors)
+        vectors = [along_channels(vector) for vector in vectors]
     return batch_normalization(x, *vectors, mode="high_mem")
 
 
