@@ -226,7 +226,7 @@ def lines(
     engine: Annotated[str, typer.Option(help="auto, docker or local. auto takes docker where it answers.")] = "auto",
     data_dir: Annotated[Path | None, typer.Option(help="Where dataset files are. [$BENCH_DATA_DIR]")] = None,
 ) -> None:
-    """Count the lines of code that each framework needs for a workload.
+    """Count the lines of code of each framework for a workload.
 
     Each framework builds the model and trains it on a few rows while the statements of its worker that run are
     counted: a statement is one, on however many lines it is written; imports, definitions and docstrings are none.

@@ -67,6 +67,7 @@ RESULT = Result.model_validate(
         "composed": ["lstm: of matrix products"],
         "parity": VERDICT,
         "reference_sha256": "ef56",
+        "code_lines": {"build": 3, "train": 5, "both": 8},
     }
 )
 FRAMEWORK = Framework(name="torch", version="2.0", mode="compile")
@@ -249,7 +250,9 @@ def test_a_document_survives_json(document: Record, to_text: Any) -> None:
 
 def test_canonical_json_is_one_fixed_text() -> None:
     assert canonical_json({"b": [1, 2.5], "a": None}) == '{"a":null,"b":[1,2.5]}'
-    assert canonical_json(Framework(version="1", name="tf")) == '{"mode":null,"name":"tf","version":"1"}'
+    assert canonical_json(Framework(version="1", name="tf")) == (
+        '{"mode":null,"name":"tf","version":"1","version_chosen":false}'
+    )
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
