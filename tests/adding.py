@@ -1,0 +1,51 @@
+"""What a framework that is only half added still lacks, wherever its name turns up first."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from orchestrator.catalogue import FRAMEWORKS, FrameworkEntry
+
+WITHOUT_PLAIN = ("numpy",)  # the reference: nobody chooses it for its speed
+
+
+def names(root: Path, entries: Mapping[str, FrameworkEntry] = FRAMEWORKS) -> list[str]:
+    """Return every framework that a worker, a docker folder or the catalogue names."""
+    workers = {path.stem.removesuffix("_worker") for path in (root / "workers").glob("*_worker.py")}
+    folders = {path.name for path in (root / "docker").iterdir() if path.is_dir()}
+    return sorted(workers | folders | set(entries))
+
+
+def lacks(name: str, root: Path, entries: Mapping[str, FrameworkEntry] = FRAMEWORKS) -> list[str]:
+    """Return what a framework lacks, in the order of CONTRIBUTING's steps; nothing when it is whole."""
+    found = [] if name in entries else [f"orchestrator/catalogue.py: no entry named {name}"]
+    for row in entries[name].rows() if name in entries else ():
+        found += _files(root, row)
+    if name not in entries:
+        found += _missing(root, f"docker/{name}/Dockerfile", f"docker/{name}/requirements.txt")
+    found += _worker(root, name)
+    services = yaml.safe_load((root / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    found += [] if name in services else [f"compose.yaml: no service {name}"]
+    if name not in WITHOUT_PLAIN:
+        found += _missing(root, f"benchmarks/plain/{name}_plain.py")
+    return list(dict.fromkeys(found))
+
+
+def _missing(root: Path, *files: str) -> list[str]:
+    return [f"{file}: missing" for file in files if not (root / file).is_file()]
+
+
+def _files(root: Path, row: FrameworkEntry) -> list[str]:
+    pinned = [f"docker/{row.folder}/{file}" for file in row.requirements.values()]
+    return _missing(
+        root, f"docker/{row.folder}/Dockerfile", *(Path(file).with_suffix(".in").as_posix() for file in pinned), *pinned
+    )
+
+
+def _worker(root: Path, name: str) -> list[str]:
+    file = f"workers/{name}_worker.py"
+    if not (root / file).is_file():
+        return [f"{file}: missing"]
+    last = (root / file).read_text(encoding="utf-8").rstrip().splitlines()[-1]
+    return [] if last.startswith("WORKER = ") else [f"{file}: does not end with WORKER = ItsClass"]
