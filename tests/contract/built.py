@@ -1,7 +1,7 @@
-"""Trains a job built as a measured one (compiled beforehand) and as a gate's one (nothing compiled), in one process.
+"""Trains jobs built as measured ones (compiled beforehand) and as a gate's (nothing compiled), in one process.
 
-usage: python built.py LABEL FOLDER    with FOLDER/job.json, data.npz and weights.npz
-Writes FOLDER/parameters.npz: {compiled|lazy}/{start|end}/TENSOR. Once compiled, PyTorch may compile nothing more.
+usage: python built.py LABEL FOLDER    with FOLDER/JOB/job.json, data.npz and weights.npz of each job
+Writes FOLDER/JOB/parameters.npz: {compiled|lazy}/{start|end}/TENSOR. Once compiled, PyTorch may compile nothing more.
 """
 
 import importlib
@@ -25,14 +25,19 @@ from workers.worker import staged  # noqa: E402
 
 
 def main():
-    with open(os.path.join(FOLDER, "job.json")) as file:
-        job = Job.model_validate(json.load(file))
-    with np.load(os.path.join(FOLDER, "data.npz")) as archive:
-        data = dict(archive)
-    with np.load(os.path.join(FOLDER, "weights.npz")) as archive:
-        weights = {name.replace("|", "/"): archive[name] for name in archive}
-    worker = importlib.import_module(f"workers.{NAME}_worker").WORKER()
+    worker = importlib.import_module("workers.{}_worker".format(NAME)).WORKER()
     worker.open_device("cpu", 1)
+    for name in sorted(os.listdir(FOLDER)):
+        train_both(worker, os.path.join(FOLDER, name))
+
+
+def train_both(worker, folder):
+    with open(os.path.join(folder, "job.json")) as file:
+        job = Job.model_validate(json.load(file))
+    with np.load(os.path.join(folder, "data.npz")) as archive:
+        data = dict(archive)
+    with np.load(os.path.join(folder, "weights.npz")) as archive:
+        weights = {name.replace("|", "/"): archive[name] for name in archive}
     found = {}
     for name, kind in (("compiled", "train"), ("lazy", "parity")):
         worker.build(job.model_copy(update={"kind": kind}), weights)
@@ -48,7 +53,7 @@ def main():
         set_stance("lazy")
         for tensor, value in worker.parameters().items():
             found["/".join((name, "end", tensor))] = value
-    np.savez(os.path.join(FOLDER, "parameters.npz"), **found)
+    np.savez(os.path.join(folder, "parameters.npz"), **found)
 
 
 def set_stance(name):
