@@ -25,7 +25,7 @@ from workers.worker import staged  # noqa: E402
 
 
 def main():
-    worker = importlib.import_module("workers.{}_worker".format(NAME)).WORKER()
+    worker = importlib.import_module(f"workers.{NAME}_worker").WORKER()
     worker.open_device("cpu", 1)
     for name in sorted(os.listdir(FOLDER)):
         train_both(worker, os.path.join(FOLDER, name))

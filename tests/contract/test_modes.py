@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.catalogue import find, spellings
+from orchestrator.catalogue import every_entry, find
 from tests.alterations import BASES, with_layers
 from tests.contract.environments import run_script
 from tests.jobs import make_batch, make_weights
 from workers.spec import Dataset, Framework, Input, Job
 
 RUN_IN_BUILD = ("jax", "cntk", "dl4j")  # frameworks that compile or warm up there
-LABELS = [label for label in dict.fromkeys(spellings().values()) if ":" in label or label in RUN_IN_BUILD]
+LABELS = [row.label for row in every_entry() if (row.mode or row.name in RUN_IN_BUILD) and not row.chosen_version]
 
 
 JOBS = {
