@@ -12,6 +12,7 @@ pin pyproject.toml requirements.txt 3.11 --universal --extra dev
 for dockerfile in docker/*/Dockerfile docker/*/*/Dockerfile; do
   folder=${dockerfile%Dockerfile}
   python=$(sed -n 's/^FROM python:\([0-9.]*\)-.*/\1/p' "$dockerfile")
+  [ -n "$python" ] || python=3.9 # Debian 11's own
   set --
   build=${folder}requirements-build.in
   [ ! -e "$build" ] || set -- --build-constraints "$build"

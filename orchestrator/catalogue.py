@@ -40,12 +40,13 @@ class FrameworkEntry:
     """What the host knows of a framework, or of one mode or version of it, before it has run.
 
     ``requirements``: device -> pinned, hashed file in ``docker/NAME/``, one image variant each.
-    ``no_gpu``: where there is no variant for it, why not.
+    ``no_gpu``: where there is no variant for it, why not. ``no_local``: why the local engine cannot have it.
     ``compile_cache``: {environment variable: value} with which its compiler keeps its cache in ``{folder}``.
     ``local_files``: what it loads from outside its packages -> the command that puts it there, for the local engine.
     ``modes``: name -> what it changes; ``mode``: which of them this entry is, None for the framework's own way.
     ``versions``: the same for other versions than the framework's own, and ``chosen_version``.
-    ``pinned_in``: the file in ``docker/NAME/`` that pins the package where the requirements do not (Maven's pom.xml).
+    ``pinned_in``: the file in ``docker/NAME/`` that pins the package where the requirements do not: Maven's pom.xml, or
+    a Dockerfile that installs Debian's package.
     ``commands``: what must be on PATH in the local engine -> how to get it; ``complete``: the commands that finish an
     environment there, run in its folder, of ``{docker}`` (the framework's docker folder) and ``{environment}``.
     """
@@ -56,6 +57,7 @@ class FrameworkEntry:
     python: str
     requirements: Mapping[str, str]
     no_gpu: str | None = None
+    no_local: str | None = None
     aliases: tuple[str, ...] = ()
     compile_cache: Mapping[str, str] = field(default_factory=dict)
     local_files: Mapping[str, str] = field(default_factory=dict)
@@ -119,8 +121,9 @@ class FrameworkEntry:
         file = self.pinned_in or self.requirements["cpu"]
         text = (DOCKER_DIR / self.folder / file).read_text(encoding="utf-8")
         package = re.escape(self.package)
-        pattern = rf"<{package}\.version>([^<]+)<" if self.pinned_in else rf"^{package}==(\S+)"
-        found = re.search(pattern, text, re.MULTILINE)
+        # Debian's versions go on with what is Debian's own: 1.0.0+git20180821-8.
+        patterns = {"pom.xml": rf"<{package}\.version>([^<]+)<", "Dockerfile": rf"^ +{package}=([\d.]+)"}
+        found = re.search(patterns.get(file, rf"^{package}==(\S+)"), text, re.MULTILINE)
         if found is None:
             raise LookupError(f"docker/{self.folder}/{file} does not pin {self.package}")
         return found.group(1)

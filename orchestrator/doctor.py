@@ -196,7 +196,8 @@ def load(machine: Machine) -> Finding:
 
 def interpreters(machine: Machine) -> Iterator[Finding]:
     for version, path in machine.interpreters.items():
-        names = ", ".join(entry.label for entry in every_entry() if entry.python == version and not entry.mode)
+        local = [entry for entry in every_entry() if entry.python == version and not entry.no_local]
+        names = ", ".join(entry.label for entry in local if not entry.mode)
         if path:
             yield Finding(f"Python {version}", "ok", f"{path}, for {names} in the local engine")
             continue

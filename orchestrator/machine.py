@@ -191,8 +191,9 @@ def busy_processes(processes: Iterable[psutil.Process], seconds: float) -> tuple
 
 
 def python_versions() -> list[str]:
-    """Return the Python versions that the frameworks' environments need."""
-    return sorted({entry.python for entry in every_entry()}, key=lambda text: [*map(int, text.split("."))])
+    """Return the Python versions that the local engine needs."""
+    local = {entry.python for entry in every_entry() if not entry.no_local}
+    return sorted(local, key=lambda text: [*map(int, text.split("."))])
 
 
 def _text(path: Path) -> str:

@@ -103,6 +103,9 @@ def build(frameworks: str, engine_name: str, with_gpu: bool, console: Console) -
         if device not in entry.devices:
             yield f"{entry.label}: nothing to build; {entry.no_gpu}."
             continue
+        if engine.name == "local" and entry.no_local and len(names) > 1:
+            yield f"{entry.label}: nothing to build; {entry.no_local}."
+            continue
         with console.status(f"preparing {entry.label}") as status:
             prepared = engine.prepare(entry, device, status.update)
         yield f"{entry.label} {entry.version}: {prepared.target}"

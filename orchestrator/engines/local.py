@@ -50,6 +50,8 @@ class LocalEngine:
         """A job ends with the process that started it (``_end_with_parent``)."""
 
     def prepare(self, entry: FrameworkEntry, device: str, say: Say) -> Prepared:
+        if entry.no_local:
+            raise EngineError(f"{entry.label}: {entry.no_local}. Take --engine docker: its image has it.")
         _check_files(entry)
         docker = DOCKER_DIR / entry.folder
         requirements = docker / entry.requirements[device]

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,9 @@ def test_only_a_frameworks_own_package_may_compute_with_numpy(entry: FrameworkEn
 @each_entry
 def test_the_image_has_the_entrys_python(entry: FrameworkEntry) -> None:
     first = (DOCKER_DIR / entry.folder / "Dockerfile").read_text(encoding="utf-8").splitlines()[0]
+    if first == "FROM debian:bullseye-slim":  # what only Debian has, with Debian's Python
+        assert (entry.python, bool(entry.no_local)) == ("3.9", True)
+        return
     assert re.match(r"FROM python:(\d+\.\d+)-", first), first
     assert first.startswith(f"FROM python:{entry.python}-")
 
@@ -135,8 +139,10 @@ def test_the_pinned_file_is_that_of_its_in_file(name: str, file: str) -> None:
 def test_the_version_is_read_from_the_pinned_file(entry: FrameworkEntry) -> None:
     if entry.pinned_in is None:
         assert entry.version == pins(DOCKER_DIR / entry.folder / entry.requirements["cpu"])[entry.package]
-    else:
-        assert f">{entry.version}<" in (DOCKER_DIR / entry.folder / entry.pinned_in).read_text(encoding="utf-8")
+        return
+    text = (DOCKER_DIR / entry.folder / entry.pinned_in).read_text(encoding="utf-8")
+    pin = f" {entry.package}={entry.version}+" if entry.pinned_in == "Dockerfile" else f">{entry.version}<"
+    assert text.count(pin) == 1
 
 
 def test_another_pin_is_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +154,18 @@ def test_another_pin_is_another_version(tmp_path: Path, monkeypatch: pytest.Monk
     file.write_text("torchvision==9.9\n")
     with pytest.raises(LookupError, match=r"docker/torch/requirements\.txt does not pin torch"):
         _ = FRAMEWORKS["torch"].version
+
+
+def test_another_pin_of_a_debian_package_is_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "torch").mkdir()
+    file = tmp_path / "torch" / "Dockerfile"
+    monkeypatch.setattr(catalogue, "DOCKER_DIR", tmp_path)
+    entry = replace(FRAMEWORKS["torch"], pinned_in="Dockerfile")
+    file.write_text("RUN apt-get install \\\n    python3-torch=9.9-1 \\\n    torch=1.2.3+git20180821-8+b2 \\\n")
+    assert entry.version == "1.2.3"
+    file.write_text("RUN apt-get install \\\n    python3-torch=9.9-1 \\\n    torch\n")
+    with pytest.raises(LookupError, match=r"docker/torch/Dockerfile does not pin torch"):
+        _ = entry.version
 
 
 # ---------------------------------------------------------------------------- the hash of a recipe
