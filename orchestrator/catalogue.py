@@ -230,6 +230,16 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
             no_gpu="Chainer 7.8.1 asks for CuPy 7, whose builds are for Python 3.8 and CUDA 10.2 at most",
         ),
         FrameworkEntry(
+            name="caffe",
+            title="Caffe",
+            package="caffe",
+            python="3.9",
+            requirements={"cpu": "requirements.txt"},
+            no_gpu="Debian's Caffe is built for the CPU only",
+            no_local="Caffe is in no package index, only in Debian 11, for Debian's own Python",
+            pinned_in="Dockerfile",
+        ),
+        FrameworkEntry(
             name="cntk",
             title="CNTK (Microsoft Cognitive Toolkit)",
             package="cntk",
