@@ -63,6 +63,10 @@ CASES: dict[str, Job] = {
         STEPS,
         ADAM,
     ),
+    # Where a framework's LSTM always has a bias, one that is held must be no part of the norm either.
+    "lstm without a bias, clipped": make_job(
+        [{"kind": "lstm", "units": 7, "bias": False}, HEAD], STEPS, SGD, clip_norm=0.1
+    ),
     "flatten in its order": make_job(
         [
             {"kind": "conv2d", "filters": 3, "kernel_size": [2, 2]},
