@@ -12,7 +12,10 @@ pin pyproject.toml requirements.txt 3.11 --universal --extra dev
 for dockerfile in docker/*/Dockerfile docker/*/*/Dockerfile; do
   folder=${dockerfile%Dockerfile}
   python=$(sed -n 's/^FROM python:\([0-9.]*\)-.*/\1/p' "$dockerfile")
-  [ -n "$python" ] || python=3.9 # Debian 11's own
+  if [ -z "$python" ]; then # Debian's own: bullseye's where the image says so, else bookworm's under a base of the user's
+    python=3.11
+    grep -q '^FROM debian:bullseye' "$dockerfile" && python=3.9
+  fi
   set --
   build=${folder}requirements-build.in
   [ ! -e "$build" ] || set -- --build-constraints "$build"

@@ -49,6 +49,10 @@ class FrameworkEntry:
     a Dockerfile that installs Debian's package.
     ``commands``: what must be on PATH in the local engine -> how to get it; ``complete``: the commands that finish an
     environment there, run in its folder, of ``{docker}`` (the framework's docker folder) and ``{environment}``.
+    ``no_local``: why the local engine cannot run it, where it cannot.
+    ``only_version``: that of a framework which never had another, and pins none.
+    ``base_argument``: the build argument that names the image with the framework itself, where only the user has one;
+    ``base``: that image, where it was named for this build, else that of ``$BENCH_`` and the argument, if any.
     """
 
     name: str
@@ -68,6 +72,10 @@ class FrameworkEntry:
     pinned_in: str | None = None
     commands: Mapping[str, str] = field(default_factory=dict)
     complete: tuple[tuple[str, ...], ...] = ()
+    no_local: str | None = None
+    only_version: str | None = None
+    base_argument: str | None = None
+    base: str | None = None
 
     @property
     def label(self) -> str:
@@ -118,6 +126,8 @@ class FrameworkEntry:
     @property
     def version(self) -> str:
         """Return the framework's version as its pinned file states it; that file is the one place for it."""
+        if self.only_version is not None:
+            return self.only_version
         file = self.pinned_in or self.requirements["cpu"]
         text = (DOCKER_DIR / self.folder / file).read_text(encoding="utf-8")
         package = re.escape(self.package)
@@ -272,6 +282,17 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
                 ),
                 ("sha256sum", "--check", "--strict", "--quiet", "{docker}/jars.sha256"),
             ),
+        ),
+        FrameworkEntry(
+            name="torch7",
+            title="Torch7",
+            package="torch",
+            python="3.11",
+            requirements={"cpu": "requirements.txt"},
+            no_gpu="the worker's Torch7 computes on the CPU only",
+            no_local="Torch7 is in no package index, and is taken from an image that has it",
+            only_version="scm-1",  # LuaRocks' name for whatever is the newest
+            base_argument="TORCH7_BASE",
         ),
     )
 }

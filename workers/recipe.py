@@ -1,7 +1,7 @@
 """What an environment is made of, and the hash by which it is told from any other; on the host and in an image.
 
-A recipe is a folder of ``docker/`` (NAME, or NAME/VERSION) and the modules of ``workers`` that are not another
-framework's. A module whose name starts with a framework's name and an underscore is that framework's own:
+A recipe is a folder of ``docker/`` (NAME, or NAME/VERSION) and the modules of ``workers``, in Python or Lua, that are
+not another framework's. A module whose name starts with a framework's name and an underscore is that framework's own:
 ``numpy_worker.py`` and ``numpy_reference.py``. So editing one worker leaves every other framework's results valid.
 
 An image bakes the hash of what it holds: python -m workers.recipe FOLDER REQUIREMENTS [EXPECTED_HASH]
@@ -15,6 +15,12 @@ from typing import List
 
 ROOT = Path(__file__).resolve().parent.parent
 SUFFIX = "_worker.py"
+LANGUAGES = (".py", ".lua")
+
+
+def modules(root: Path) -> List[Path]:
+    """Return the modules of ``workers``."""
+    return [path for path in (root / "workers").iterdir() if path.suffix in LANGUAGES]
 
 
 def framework_of(module: str, root: Path) -> str:
@@ -27,8 +33,8 @@ def framework_of(module: str, root: Path) -> str:
 def recipe_files(folder: str, root: Path = ROOT) -> List[Path]:
     """Return the files that make an environment, relative to the project's root."""
     docker, name = [path for path in (root / "docker" / folder).iterdir() if path.is_file()], folder.split("/")[0]
-    modules = [path for path in (root / "workers").glob("*.py") if framework_of(path.name, root) in ("", name)]
-    return sorted(path.relative_to(root) for path in docker + modules)
+    kept = [path for path in modules(root) if framework_of(path.name, root) in ("", name)]
+    return sorted(path.relative_to(root) for path in docker + kept)
 
 
 def recipe_hash(folder: str, requirements: str, root: Path = ROOT) -> str:
@@ -44,7 +50,7 @@ def recipe_hash(folder: str, requirements: str, root: Path = ROOT) -> str:
 def bake(folder: str, requirements: str, root: Path) -> str:
     """Leave the recipe alone below ``root``, readable by every user, write its hash there and return it."""
     kept = recipe_files(folder, root)
-    for path in (root / "workers").glob("*.py"):
+    for path in modules(root):
         if path.relative_to(root) not in kept:
             path.unlink()
     for path in kept:

@@ -14,11 +14,11 @@ import pytest
 from orchestrator import catalogue, recipe
 from orchestrator.catalogue import DOCKER_DIR, FRAMEWORKS, ROOT, WORKERS_DIR, FrameworkEntry, every_entry, find
 from orchestrator.recipe import recipe_files, recipe_hash
-from workers.recipe import bake, framework_of
+from workers.recipe import bake, framework_of, modules
 
 ENTRIES = [entry for entry in every_entry() if entry.mode is None]  # every framework in each of its versions
 REQUIREMENTS = sorted({(entry.folder, file) for entry in ENTRIES for file in entry.requirements.values()})
-SHARED_MODULES = sorted(path.name for path in WORKERS_DIR.glob("*.py") if not framework_of(path.name, ROOT))
+SHARED_MODULES = sorted(path.name for path in modules(ROOT) if not framework_of(path.name, ROOT))
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)")
 
 
@@ -51,9 +51,9 @@ def test_every_module_of_the_workers_is_shared_or_exactly_one_frameworks_own() -
     }
     assert set(SHARED_MODULES) == set.intersection(*recipes.values())
     owned = Counter(SHARED_MODULES)
-    for modules in recipes.values():
-        owned.update(modules - set(SHARED_MODULES))
-    assert owned == Counter(path.name for path in WORKERS_DIR.glob("*.py"))
+    for names in recipes.values():
+        owned.update(names - set(SHARED_MODULES))
+    assert owned == Counter(path.name for path in modules(ROOT))
 
 
 @each_entry
@@ -64,7 +64,14 @@ def test_only_a_frameworks_own_package_may_compute_with_numpy(entry: FrameworkEn
 
 @each_entry
 def test_the_image_has_the_entrys_python(entry: FrameworkEntry) -> None:
-    first = (DOCKER_DIR / entry.folder / "Dockerfile").read_text(encoding="utf-8").splitlines()[0]
+    text = (DOCKER_DIR / entry.folder / "Dockerfile").read_text(encoding="utf-8")
+    if entry.base_argument is not None:
+        assert text.startswith(f"ARG {entry.base_argument}
+FROM ${{{entry.base_argument}}}
+")
+        assert f"python3={entry.python}." in text
+        return
+    first = text.splitlines()[0]
     if first == "FROM debian:bullseye-slim":  # what only Debian has, with Debian's Python
         assert (entry.python, bool(entry.no_local)) == ("3.9", True)
         return
@@ -137,6 +144,9 @@ def test_the_pinned_file_is_that_of_its_in_file(name: str, file: str) -> None:
 
 @each_entry
 def test_the_version_is_read_from_the_pinned_file(entry: FrameworkEntry) -> None:
+    if entry.only_version is not None:
+        assert entry.version == entry.only_version
+        return
     if entry.pinned_in is None:
         assert entry.version == pins(DOCKER_DIR / entry.folder / entry.requirements["cpu"])[entry.package]
         return
@@ -259,7 +269,7 @@ def test_an_image_of_the_whole_project_keeps_the_recipe_alone_and_finds_its_hash
     for _ in range(2):  # the second time as the engine builds: there are no other workers
         assert bake(entry.folder, file, copy) == expected
         assert (copy / "recipe_hash").read_text().strip() == expected
-        assert {path.name for path in (copy / "workers").glob("*.py")} == worker_modules(entry)
+        assert {path.name for path in modules(copy)} == worker_modules(entry)
     assert shared.stat().st_mode & 0o777 == 0o644
 
 

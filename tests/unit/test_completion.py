@@ -77,7 +77,11 @@ def test_a_suite_that_is_broken_or_not_there_offers_nothing(text: str, tmp_path:
 def test_modes_are_offered_and_no_framework_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = replace(FRAMEWORKS["torch"], modes={"fast": Mode("PyTorch, faster")}, versions={})
     monkeypatch.setitem(FRAMEWORKS, "torch", entry)
-    assert completion.frameworks(None, "tor") == [("torch", "PyTorch"), ("torch:fast", "PyTorch, faster")]
+    assert completion.frameworks(None, "tor") == [
+        ("torch", "PyTorch"),
+        ("torch:fast", "PyTorch, faster"),
+        ("torch7", "Torch7"),
+    ]
     words = [word for word, _ in completion.frameworks(None, "torch,")]
     assert "torch,torch:fast" in words
     assert "torch,torch" not in words
