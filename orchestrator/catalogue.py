@@ -40,7 +40,7 @@ class FrameworkEntry:
     """What the host knows of a framework, or of one mode or version of it, before it has run.
 
     ``requirements``: device -> pinned, hashed file in ``docker/NAME/``, one image variant each.
-    ``no_gpu``: where there is no variant for it, why not. ``no_local``: why the local engine cannot have it.
+    ``no_gpu``: where there is no variant for it, why not.
     ``compile_cache``: {environment variable: value} with which its compiler keeps its cache in ``{folder}``.
     ``local_files``: what it loads from outside its packages -> the command that puts it there, for the local engine.
     ``modes``: name -> what it changes; ``mode``: which of them this entry is, None for the framework's own way.
@@ -61,7 +61,6 @@ class FrameworkEntry:
     python: str
     requirements: Mapping[str, str]
     no_gpu: str | None = None
-    no_local: str | None = None
     aliases: tuple[str, ...] = ()
     compile_cache: Mapping[str, str] = field(default_factory=dict)
     local_files: Mapping[str, str] = field(default_factory=dict)

@@ -128,6 +128,7 @@ def orchestrate(
     epilog=examples(
         "bench build tf torch",
         "bench build all --engine local       prints each environment's interpreter",
+        "bench build torch7 --base IMAGE      on an image of yours that has Torch7 (docs/torch7.md)",
     )
 )
 def build(
@@ -138,6 +139,7 @@ def build(
         str, typer.Option(help="docker: images; local: virtual environments; auto: docker where it answers.")
     ] = "auto",
     gpu: Annotated[bool, typer.Option("--gpu", help="Prepare the variants for NVIDIA GPUs.")] = False,
+    base: Annotated[str | None, typer.Option(help="For torch7: your image that has it. [$BENCH_TORCH7_BASE]")] = None,
 ) -> None:
     """Prepare images or environments, and run nothing.
 
@@ -146,7 +148,7 @@ def build(
     """
     from orchestrator import session
 
-    for line in session.build(",".join(frameworks), engine, gpu, out):
+    for line in session.build(",".join(frameworks), engine, gpu, out, base):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -17,7 +17,7 @@ from typing import TypeVar
 from orchestrator.catalogue import find
 from orchestrator.engines.compose import service_of
 from orchestrator.errors import BenchError, EngineError, UsageError
-from orchestrator.request import framework_labels
+from orchestrator.request import framework_labels, named_labels
 from workers.turns import POLL_SECONDS, Presence, present, turns_folder, write_json
 
 Value = TypeVar("Value")
@@ -105,10 +105,12 @@ def chosen_frameworks(turns: Path, first: float, grace: float) -> list[str]:
     text = os.environ.get("BENCH_FRAMEWORKS") or "all"
     mistakes: list[str] = []
     asked = framework_labels(text, mistakes)
+    # What is built on an image of the user's own has a container only where somebody starts it.
+    asked = [label for label in asked if find(label).base_argument is None or label in named_labels(text)]
     wanted = {service_of(find(label)) for label in asked} | {"numpy"}
     print(f"Waiting for the containers {', '.join(sorted(wanted))}.", flush=True)
     up = awaited(turns, wanted, first, grace)
-    if text == "all":  # somebody started a mode's or a version's own container, so wants it
+    if text == "all":  # somebody started another container, so wants it
         asked += [label for label in framework_labels("all-versions", []) if service_of(find(label)) in {*up} - wanted]
     chosen = [label for label in asked if service_of(find(label)) in up]
     absent = [label for label in asked if label not in chosen]

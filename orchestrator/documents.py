@@ -14,7 +14,8 @@ class RunInfo(Record):
     """How a run was asked for; ``request`` in full, so that ``--run`` alone goes on with it.
 
     ``command`` is the first one, ``continued`` are those that went on with it. ``altered``: in words, where the run
-    is not the suite as it is written.
+    is not the suite as it is written. ``unavailable``: of the frameworks that ``all`` stands for, {label: why it is
+    in no job}.
     """
 
     schema_version: Literal[2] = 2
@@ -31,6 +32,7 @@ class RunInfo(Record):
     continued: list[list[str]] = []
     started: Text
     host: dict[str, str | int | None] = {}
+    unavailable: dict[str, str] = {}
 
 
 Document = TypeVar("Document", Job, Result, RunInfo)

@@ -7,11 +7,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator import notes
 from orchestrator.attempt import Run, attempt, shortened
 from orchestrator.engines import Engine
 from orchestrator.orchestrate import prepare_environments, prepare_inputs, refusal_of
 from orchestrator.plan import identified, make_plan
 from orchestrator.progress import RunProgress
+from orchestrator.readiness import unready
 from orchestrator.request import Request
 from orchestrator.store import RunStore
 from workers.spec import Job, Result
@@ -24,7 +26,11 @@ def count_lines(
 
     Raises BenchError where nothing can be run at all.
     """
-    plan = make_plan(request.model_copy(update={"repeats": 1, "threads": [1]}), [])
+    request = request.model_copy(update={"repeats": 1, "threads": [1]})
+    plan = make_plan(request, [])
+    plan = make_plan(request, [], unready(request.frameworks, plan.frameworks, engine, plan.device))
+    for text in notes.of_unavailable(plan.unavailable):
+        progress.say(f"Left out: {text}")
     with tempfile.TemporaryDirectory() as name:
         run = Run(plan, engine, RunStore(Path(name)), cache, data_dir, progress, {}, {})
         prepare_inputs(run)

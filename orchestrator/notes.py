@@ -1,6 +1,6 @@
 """What a reader must know beside the numbers, in words: what is missing, what was noisy, what has changed since."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from orchestrator import stats
 from orchestrator.cells import Cell
@@ -10,6 +10,11 @@ WIDE_SPREAD = 0.10  # of a cell's times, between rounds
 SLOW_FIRST_EPOCH = 1.5  # times the later ones
 SLOW_FIRST_EPOCH_SECONDS = 0.05  # a first epoch longer by less is no news
 BUSY_CPUS = 0.25  # by others, while a job trained
+
+
+def of_unavailable(unavailable: Mapping[str, str]) -> list[str]:
+    """Return notes on the frameworks that ``all`` leaves out."""
+    return [f"{label} is unavailable: {reason}." for label, reason in sorted(unavailable.items())]
 
 
 def of_jobs(trained: Sequence[tuple[Job, Result | None]]) -> list[str]:

@@ -1,7 +1,7 @@
 """From names and flags to the list of jobs. Pure: it starts nothing and touches no file but the suite's."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.catalogue import find
@@ -30,7 +30,7 @@ NOT_IDENTITY = {"id", "limits", "reference_sha256", "parity", "read_at_epochs", 
 class Plan:
     """The jobs of a run. ``train`` is in the order in which they run; ``weights``: hash -> arrays.
 
-    ``left_out``: in words, what was asked for and is in no job.
+    ``left_out``: in words, what was asked for and is in no job. ``unavailable``: {framework: why it is in no job}.
     """
 
     suite: Suite
@@ -43,12 +43,17 @@ class Plan:
     train: list[Job] = field(default_factory=list)
     weights: dict[str, Arrays] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    unavailable: dict[str, str] = field(default_factory=dict)
 
 
-def make_plan(request: Request, cpus: Sequence[int]) -> Plan:
-    """Return the plan for a request on a machine with these CPUs. Raises UsageError with every mistake."""
+def make_plan(request: Request, cpus: Sequence[int], unavailable: Mapping[str, str] | None = None) -> Plan:
+    """Return the plan for a request on a machine with these CPUs. Raises UsageError with every mistake.
+
+    ``unavailable``: {framework: reason} of those that are left out.
+    """
     mistakes: list[str] = []
-    frameworks = framework_labels(request.frameworks, mistakes)
+    absent = dict(unavailable or {})
+    frameworks = [label for label in framework_labels(request.frameworks, mistakes) if label not in absent]
     suite, workloads = _suite(request, mistakes)
     mistakes += mistakes_in(request)
     variants = VARIANTS.get(request.variant, ())
@@ -63,7 +68,7 @@ def make_plan(request: Request, cpus: Sequence[int]) -> Plan:
         raise UsageError([f"The seed {first_seed} leaves no room for {repeats} repeats below 2^31."])
 
     device = "gpu" if request.gpu else "cpu"
-    plan = Plan(suite, frameworks, workloads, device, request.threads or [len(cpus)], repeats)
+    plan = Plan(suite, frameworks, workloads, device, request.threads or [len(cpus)], repeats, unavailable=absent)
     if "paper" in variants:
         plan.left_out = [f"{name}: {suite.suite} did not have it, so it has no row of variant paper"
                          for name in frameworks if name not in suite.paper]  # fmt: skip

@@ -72,6 +72,12 @@ def framework_labels(text: str, mistakes: list[str]) -> list[str]:
     return list(dict.fromkeys(labels))
 
 
+def named_labels(text: str) -> set[str]:
+    """Return the frameworks that are asked for by their own name, not as one of ``all``."""
+    known = spellings()
+    return {known[word] for word in (part.strip().lower() for part in text.split(",")) if word in known}
+
+
 def mistakes_in(request: Request) -> list[str]:
     """Return what is wrong with the numbers and words of a request that need no suite to be judged."""
     mistakes = [

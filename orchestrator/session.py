@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 from rich.console import Console
 
-from orchestrator import datasets, gpu, lines
-from orchestrator.catalogue import find
+from orchestrator import datasets, gpu, lines, notes
+from orchestrator.catalogue import every_entry, find
 from orchestrator.documents import RunInfo
 from orchestrator.engines import Engine
 from orchestrator.engines.compose import ComposeEngine
@@ -27,6 +27,7 @@ from orchestrator.explain import nearest
 from orchestrator.orchestrate import orchestrate
 from orchestrator.plan import Plan, make_plan
 from orchestrator.progress import RunProgress
+from orchestrator.readiness import unready
 from orchestrator.recipe import current_recipes
 from orchestrator.request import Request, framework_labels
 from orchestrator.store import RunStore, cache_dir
@@ -59,6 +60,9 @@ def run(asked: Asked, console: Console) -> Summary:
     data_dir = datasets.find_data_dir(asked.data_dir)
     engine, why = choose_engine(asked.engine or (before.engine if before else "auto"))
     console.print(f"Engine: {engine.name} ({why}).", highlight=False)
+    unavailable = unready(request.frameworks, plan.frameworks, engine, plan.device)
+    if unavailable:
+        plan = make_plan(request, _cpus(), unavailable)
     no_gpu = engine.why_no_gpu() if request.gpu else None
     if no_gpu:
         raise EngineError(no_gpu)
@@ -76,8 +80,8 @@ def run(asked: Asked, console: Console) -> Summary:
         store.clear_warm_jobs()
         with RunProgress(console) as progress:
             progress.say(f"Run: {store.folder}")
-            for text in plan.left_out:
-                progress.say(f"Left out: {text}.")
+            for text in [*(f"{text}." for text in plan.left_out), *notes.of_unavailable(plan.unavailable)]:
+                progress.say(f"Left out: {text}")
             try:
                 for _ in orchestrate(plan, engine, store, cache_dir(), data_dir, progress):
                     pass
@@ -89,22 +93,32 @@ def run(asked: Asked, console: Console) -> Summary:
     return summarise(info, store.jobs(), current_recipes())
 
 
-def build(frameworks: str, engine_name: str, with_gpu: bool, console: Console) -> Iterator[str]:
-    """Prepare environments; yield a line for each. Raises UsageError or EngineError."""
+def build(
+    frameworks: str, engine_name: str, with_gpu: bool, console: Console, base: str | None = None
+) -> Iterator[str]:
+    """Prepare environments; yield a line for each. Raises UsageError or EngineError.
+
+    ``base``: the image with the framework itself, for those that are built on the user's own.
+    """
     mistakes: list[str] = []
     names = framework_labels(frameworks, mistakes)
     device = "gpu" if with_gpu else "cpu"
     mistakes += _engine_mistakes(engine_name)
+    entries = [replace(entry, base=base) if entry.base_argument else entry for entry in map(find, names)]
+    if base is not None and not mistakes and not any(entry.base_argument for entry in entries):
+        takers = ", ".join(entry.label for entry in every_entry() if entry.base_argument)
+        mistakes.append(f"--base is {base!r}, but none of these is built on an image of yours. One that is: {takers}.")
     if mistakes:
         raise UsageError(mistakes)
     engine, why = choose_engine(engine_name)
     yield f"Engine: {engine.name} ({why})."
-    for entry in map(find, names):
+    absent = {} if base else unready(frameworks, names, engine, device)
+    for entry in entries:
+        if entry.label in absent:
+            yield f"{entry.label}: unavailable; {absent[entry.label]}."
+            continue
         if device not in entry.devices:
             yield f"{entry.label}: nothing to build; {entry.no_gpu}."
-            continue
-        if engine.name == "local" and entry.no_local and len(names) > 1:
-            yield f"{entry.label}: nothing to build; {entry.no_local}."
             continue
         with console.status(f"preparing {entry.label}") as status:
             prepared = engine.prepare(entry, device, status.update)
@@ -244,6 +258,7 @@ def _info(asked: Asked, request: Request, plan: Plan, engine: Engine, store: Run
             "gpus": ", ".join(gpu.gpu_names()) or None,
             "gpu_driver": gpu.driver_version(),
         },
+        unavailable=plan.unavailable,
     )
 
 
@@ -252,6 +267,7 @@ def _continued(before: RunInfo, now: RunInfo) -> RunInfo:
     frameworks = list(dict.fromkeys([*before.frameworks, *now.frameworks]))
     repeats = max(before.repeats, now.repeats)
     threads = sorted({*before.threads, *now.threads})
+    absent = {**before.unavailable, **now.unavailable}
     variants = {before.request.variant, now.request.variant}
     request = before.request.model_copy(
         update={
@@ -269,6 +285,7 @@ def _continued(before: RunInfo, now: RunInfo) -> RunInfo:
             "altered": list(dict.fromkeys([*before.altered, *now.altered])),
             "request": request,
             "continued": [*before.continued, now.command],
+            "unavailable": {label: reason for label, reason in absent.items() if label not in frameworks},
         }
     )
 

@@ -85,7 +85,12 @@ def summarise(info: RunInfo, pairs: Iterable[Pair], recipes: Recipes | None = No
         problems=[problem for job, result in everything if result for problem in _problems(job, result)],
         jobs=len(trained),
         jobs_done=sum(result is not None for _, result in trained),
-        notes=[*notes.of_jobs(trained), *notes.of_cells(cells), *_of_gates(gates)],
+        notes=[
+            *notes.of_unavailable(info.unavailable),
+            *notes.of_jobs(trained),
+            *notes.of_cells(cells),
+            *_of_gates(gates),
+        ],
     )
 
 

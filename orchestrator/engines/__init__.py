@@ -40,6 +40,12 @@ class Engine(Protocol):
     def why_no_gpu(self) -> str | None:
         """Return why jobs of this engine would see no GPU, with the next step, or None."""
 
+    def why_not_ready(self, entry: FrameworkEntry, device: str) -> str | None:
+        """Return what this engine needs of the user before it can prepare a framework, with the next step, or None.
+
+        ``all`` leaves such a framework out, and names it.
+        """
+
     def clear(self, run_folder: Path) -> None:
         """End what an earlier process left of this run when it was killed: no job may write into it any more."""
 

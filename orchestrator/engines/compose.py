@@ -40,6 +40,9 @@ class ComposeEngine:
     def why_no_gpu(self) -> str | None:
         return None  # this container has none itself; a framework's container says whether it has
 
+    def why_not_ready(self, entry: FrameworkEntry, device: str) -> str | None:
+        return None  # whose container is not up is left out before bench is started
+
     def clear(self, run_folder: Path) -> None:
         """Take away what an orchestrator before this one had ordered; its jobs are then stopped."""
         for order in self.turns.glob("*.order.json"):

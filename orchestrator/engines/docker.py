@@ -31,6 +31,7 @@ GRACE_SECONDS = 1.0
 BUILD_TAIL_LINES = 25
 STEP = re.compile(r"(?:#\d+ \[(?:\S+ )?|Step )(\d+/\d+)(?:\]| :) (.*)")  # BuildKit's, and the older builder's
 RUN_LABEL = "bakeoff.run"
+BASE_LABEL = "bakeoff.base"  # of an image on a base that the user has: that image's id
 
 
 class DockerEngine:
@@ -73,20 +74,52 @@ class DockerEngine:
                 container.remove(force=True)
 
     def prepare(self, entry: FrameworkEntry, device: str, say: Say) -> Prepared:
-        digest = recipe_hash(entry, device)
-        tag = f"bakeoff/{entry.folder.replace('/', '-')}:{device}-{digest[:12]}"
-        try:
-            image = self.client.images.get(tag)
-        except ImageNotFound:
+        missing = self.why_not_ready(entry, device)
+        if missing is not None:
+            raise EngineError(f"{entry.label}: {missing}.\n{_how_by_hand(entry, _tag(entry, device))}")
+        digest, tag, base = recipe_hash(entry, device), _tag(entry, device), base_of(entry)
+        base_id = self._pulled(entry, base).id if base is not None else None
+        image = self._image(tag)
+        if image is None or base_id not in (None, image.labels.get(BASE_LABEL)):
             say(f"{entry.label}: building image {tag}")
-            self._build(entry, device, digest, tag, say)
+            self._build(entry, device, digest, tag, say, base_id)
             image = self.client.images.get(tag)
         return Prepared(entry, device, digest, tag, image.id)
 
-    def _build(self, entry: FrameworkEntry, device: str, digest: str, tag: str, say: Say) -> None:
+    def why_not_ready(self, entry: FrameworkEntry, device: str) -> str | None:
+        if entry.base_argument is None or base_of(entry) is not None or self._image(_tag(entry, device)) is not None:
+            return None
+        return (
+            f"no image with {entry.title} is given; next: bench build {entry.label} --base IMAGE "
+            f"(docs/{entry.name}.md says what it must hold)"
+        )
+
+    def _image(self, tag: str) -> Any:
+        try:
+            return self.client.images.get(tag)
+        except ImageNotFound:
+            return None
+
+    def _pulled(self, entry: FrameworkEntry, base: str) -> Any:
+        """Return the image that a framework is built on, from a registry where this machine has none of that name."""
+        try:
+            return self._image(base) or self.client.images.pull(base)
+        except (DockerException, requests.RequestException) as error:
+            cause = str(error).splitlines()[0]
+            raise EngineError(
+                f"{entry.label}: there is no image {base} to build on, and it cannot be pulled ({cause}). "
+                f"`docker images` lists those that are there."
+            ) from None
+
+    def _build(
+        self, entry: FrameworkEntry, device: str, digest: str, tag: str, say: Say, base_id: str | None = None
+    ) -> None:
         """Build with the docker command, as ``docker compose build`` does: the two share their builder's cache."""
         arguments = {"REQUIREMENTS": entry.requirements[device], "RECIPE_HASH": digest}
         command = ["docker", "build", "--file", f"docker/{entry.folder}/Dockerfile", "--tag", tag]
+        if entry.base_argument is not None and base_id is not None:
+            arguments[entry.base_argument] = str(base_of(entry))
+            command += ["--label", f"{BASE_LABEL}={base_id}"]
         command += [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
         lines: list[str] = []
         try:
@@ -113,6 +146,23 @@ class DockerEngine:
             with contextlib.suppress(APIError):
                 container.remove(force=True)
         return collect(prepared, self.name, job, folder, ended, warm)
+
+
+def base_of(entry: FrameworkEntry) -> str | None:
+    """Return the image that a framework is to be built on, where one is given."""
+    return entry.base or (os.environ.get(f"BENCH_{entry.base_argument}") if entry.base_argument else None) or None
+
+
+def _tag(entry: FrameworkEntry, device: str) -> str:
+    return f"bakeoff/{entry.folder.replace('/', '-')}:{device}-{recipe_hash(entry, device)[:12]}"
+
+
+def _how_by_hand(entry: FrameworkEntry, tag: str) -> str:
+    """Return the command that builds an image which is taken as one of bench's own."""
+    return (
+        f"By hand it is: docker build --file docker/{entry.folder}/Dockerfile "
+        f"--build-arg {entry.base_argument}=IMAGE --tag {tag} ."
+    )
 
 
 def build_context(entry: FrameworkEntry) -> io.BytesIO:

@@ -46,12 +46,18 @@ class LocalEngine:
     def why_no_gpu(self) -> str | None:
         return why_no_gpu()
 
+    def why_not_ready(self, entry: FrameworkEntry, device: str) -> str | None:
+        if entry.no_local is None:
+            return None
+        return f"the local engine cannot run it, since {entry.no_local}; next: --engine docker"
+
     def clear(self, run_folder: Path) -> None:
         """A job ends with the process that started it (``_end_with_parent``)."""
 
     def prepare(self, entry: FrameworkEntry, device: str, say: Say) -> Prepared:
-        if entry.no_local:
-            raise EngineError(f"{entry.label}: {entry.no_local}. Take --engine docker: its image has it.")
+        missing = self.why_not_ready(entry, device)
+        if missing is not None:
+            raise EngineError(f"{entry.label}: {missing}.")
         _check_files(entry)
         docker = DOCKER_DIR / entry.folder
         requirements = docker / entry.requirements[device]

@@ -29,8 +29,12 @@ def engine(cache: Path) -> Engine:
 
 
 def prepare(label: str, cache: Path) -> Prepared:
-    """Return a framework's environment; the test skips where it cannot be had without Docker."""
+    """Return a framework's environment; the test skips where it cannot be had without Docker, or where it is built on
+    an image that only the user has, and none is given."""
     chosen, entry = engine(cache), find(label)
+    variable = f"BENCH_{entry.base_argument}"
+    if entry.base_argument and not os.environ.get(variable):
+        pytest.skip(f"{variable} names no image with {entry.title}")
     try:
         return chosen.prepare(entry, "cpu", print)
     except EngineError as error:

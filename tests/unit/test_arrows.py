@@ -13,7 +13,7 @@ LAYERS = [
     {"cli"},
     {"session", "compose"},
     {"attempt", "lines", "orchestrate", "progress", "report"},
-    {"doctor", "engines", "machine", "plan", "summary"},
+    {"doctor", "engines", "machine", "plan", "readiness", "summary"},
     {"notes", "recipe", "store", "suite"},
     {"cells", "documents", "workload"},
     {"capabilities", "completion", "request", "stats"},

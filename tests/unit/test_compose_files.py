@@ -79,6 +79,8 @@ def test_a_service_is_as_closed_as_a_jobs_container(name: str, entry: FrameworkE
 @each_environment
 def test_a_mode_or_a_version_starts_only_when_it_is_asked_for(name: str, entry: FrameworkEntry) -> None:
     profiles = ["versions"] if entry.chosen_version else None if name == entry.name else ["modes"]
+    if entry.base_argument:  # nor can anybody else have its image built
+        profiles = [name]
     assert SERVICES[name].get("profiles") == profiles
 
 
