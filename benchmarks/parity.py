@@ -22,7 +22,7 @@ from orchestrator.errors import UsageError
 from orchestrator.report.tables import table
 from orchestrator.request import framework_labels
 from orchestrator.store import cache_dir
-from tests.contract.environments import run_script
+from tests.contract.environments import run_script, ungiven
 from tests.jobs import FLAT, IMAGE, STEPS, TOKENS, make_job, make_weights
 from workers.numpy_reference import make_reference
 from workers.parity import ROWS
@@ -139,6 +139,11 @@ def main(
     labels = framework_labels(frameworks, mistakes)
     if mistakes:
         raise UsageError(mistakes)
+    absent = {label: ungiven(find(label)) for label in labels}
+    labels = [label for label in labels if absent[label] is None]
+    for label, reason in absent.items():
+        if reason:
+            print(f"Left out: {label}: {reason}", file=sys.stderr)
     jobs = cells()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+# OpenMP's idle threads must not take a CPU from OpenBLAS' (a loaded machine was seen to train fifty times slower).
+os.environ["OMP_WAIT_POLICY"] = "passive"
 flags = sys.getdlopenflags()
 sys.setdlopenflags(os.RTLD_NOW | os.RTLD_GLOBAL)  # Torch7's libraries take Lua's functions from the process
 import lupa  # noqa: E402

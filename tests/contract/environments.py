@@ -32,15 +32,22 @@ def prepare(label: str, cache: Path) -> Prepared:
     """Return a framework's environment; the test skips where it cannot be had without Docker, or where it is built on
     an image that only the user has, and none is given."""
     chosen, entry = engine(cache), find(label)
-    variable = f"BENCH_{entry.base_argument}"
-    if entry.base_argument and not os.environ.get(variable):
-        pytest.skip(f"{variable} names no image with {entry.title}")
+    reason = ungiven(entry)
+    if reason:
+        pytest.skip(reason)
     try:
         return chosen.prepare(entry, "cpu", print)
     except EngineError as error:
         if chosen.name == "docker":
             raise
         pytest.skip(str(error))
+
+
+def ungiven(entry: FrameworkEntry) -> str | None:
+    """Return why a framework cannot be tried here: it is built on an image that only the user has, and gives none."""
+    variable = f"BENCH_{entry.base_argument}"
+    given = entry.base_argument is None or os.environ.get(variable)
+    return None if given else f"{variable} names no image with {entry.title}"
 
 
 def run_script(label: str, script: Path, folder: Path, cache: Path) -> None:

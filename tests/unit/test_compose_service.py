@@ -33,6 +33,8 @@ def up(turns: Path, *services: str) -> Iterator[None]:
         ("theano,tf", ["numpy", "tf", "theano", "torch"], ["theano", "tf"]),
         ("numpy", ["numpy"], ["numpy"]),
         ("all", ["numpy"], []),
+        ("all", ["numpy", "theano", "torch7"], ["theano", "torch7"]),  # docker compose run --rm torch7
+        ("torch7", ["numpy"], []),
         ("all", ["numpy", "keras-jax"], ["keras:jax"]),  # somebody started it: docker compose run --rm keras-jax
         ("all-modes", ["numpy", "torch", "keras-torch"], ["torch", "torch:compile", "keras:torch"]),
         ("tf,numpi", ["numpy", "tf"], []),  # bench itself names the mistake

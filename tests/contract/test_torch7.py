@@ -1,0 +1,80 @@
+"""Torch7 besides the gate: last batches that are shorter, and the image that is built on one of the user's own."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrator.catalogue import find
+from orchestrator.engines.docker import BASE_LABEL, DockerEngine
+from tests.alterations import ADAM, BASES, HEAD
+from tests.contract.environments import prepare, run_script
+from tests.jobs import FLAT, IMAGE, STEPS, make_batch, make_job, make_weights
+from workers.numpy_worker import NumpyWorker
+from workers.spec import Dataset, Framework
+
+NORMAL = {"kind": "batchnorm", "momentum": 0.8, "epsilon": 0.05}
+JOBS = {
+    "a row of one number per feature": make_job([{"kind": "dense", "units": 6}, NORMAL, HEAD], FLAT, ADAM),
+    "a row of one position": make_job(
+        [{"kind": "conv2d", "filters": 6, "kernel_size": [9, 8]}, NORMAL, {"kind": "flatten"}, HEAD], IMAGE, ADAM
+    ),
+    "a row of one line": make_job(
+        [{"kind": "conv2d", "filters": 3, "kernel_size": [9, 2]}, NORMAL, {"kind": "flatten"}, HEAD], IMAGE, ADAM
+    ),
+    "an image": make_job([NORMAL, {"kind": "flatten"}, HEAD], IMAGE, ADAM),
+    "steps": make_job([NORMAL, {"kind": "lstm", "units": 5, "bias": False}, HEAD], STEPS, ADAM),
+    "a state that fewer rows go on from": BASES["steps"],
+    "a convolution without a bias": make_job(
+        [
+            {"kind": "conv1d", "filters": 4, "kernel_size": 3, "padding": "same", "bias": False},
+            {"kind": "activation", "function": "softmax"},
+            {"kind": "flatten"},
+            HEAD,
+        ],
+        STEPS,
+        ADAM | {"weight_decay_on": "all"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_last_batch_of_one_row_is_trained_as_the_reference_trains_it(name: str, tmp_path: Path, cache: Path) -> None:
+    """nn normalises a batch of one row by the running statistics; nn.SeqLSTM forgets where a batch has fewer rows."""
+    changes = {
+        "framework": Framework(name="torch7", version="0"),
+        "dataset": Dataset(name="none", checksum="none", train_rows=9, test_rows=5),
+        "recipe": JOBS[name].recipe.model_copy(update={"batch_size": 4, "evaluation_batch_size": 3}),
+    }
+    job = JOBS[name].model_copy(update=changes)
+    (x, y), weights = make_batch(job, 9), make_weights(job)
+    (tmp_path / "job.json").write_text(json.dumps(job.model_dump(mode="json")))
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    np.savez(tmp_path / "weights.npz", **{name.replace("/", "|"): value for name, value in weights.items()})  # type: ignore[arg-type]
+    run_script("torch7", Path(__file__).with_name("built.py"), tmp_path, cache)
+    reference = NumpyWorker()
+    reference.build(job.model_copy(update={"precision": "float64"}), weights)
+    for _ in range(2):  # as built.py does
+        reference.train_epoch(reference.stage({"x": x}, y), np.full(3, 0.01))
+        for count in (5, 1):
+            reference.predict(reference.stage({"x": x[:count]}, y[:count]))
+    with np.load(tmp_path / "parameters.npz") as archive:
+        found = dict(archive)
+    for tensor, value in reference.parameters().items():
+        assert not np.array_equal(value, weights[tensor])
+        np.testing.assert_allclose(found[f"compiled/end/{tensor}"], value, rtol=1e-3, atol=1e-5, err_msg=tensor)
+        assert np.array_equal(found[f"compiled/end/{tensor}"], found[f"lazy/end/{tensor}"])
+
+
+def test_a_later_run_finds_what_was_built_without_being_told_the_base(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, docker_engine: DockerEngine
+) -> None:
+    built = prepare("torch7", cache)
+    labels = docker_engine.client.images.get(built.image_id).labels
+    base = docker_engine.client.images.get(os.environ["BENCH_TORCH7_BASE"])
+    assert (labels[BASE_LABEL], labels["bakeoff.recipe_hash"]) == (base.id, built.recipe_hash)
+    monkeypatch.delenv("BENCH_TORCH7_BASE")
+    again = docker_engine.prepare(find("torch7"), "cpu", pytest.fail)
+    assert again.image_id == built.image_id
