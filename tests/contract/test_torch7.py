@@ -16,13 +16,19 @@ from workers.numpy_worker import NumpyWorker
 from workers.spec import Dataset, Framework
 
 NORMAL = {"kind": "batchnorm", "momentum": 0.8, "epsilon": 0.05}
-JOBS = {
-    "a row of one number per feature": make_job([{"kind": "dense", "units": 6}, NORMAL, HEAD], FLAT, ADAM),
+JOBS = {  # no bias before a batch normalisation: its gradient is rounding alone
+    "a row of one number per feature": make_job(
+        [{"kind": "dense", "units": 6, "bias": False}, NORMAL, HEAD], FLAT, ADAM
+    ),
     "a row of one position": make_job(
-        [{"kind": "conv2d", "filters": 6, "kernel_size": [9, 8]}, NORMAL, {"kind": "flatten"}, HEAD], IMAGE, ADAM
+        [{"kind": "conv2d", "filters": 6, "kernel_size": [9, 8], "bias": False}, NORMAL, {"kind": "flatten"}, HEAD],
+        IMAGE,
+        ADAM,
     ),
     "a row of one line": make_job(
-        [{"kind": "conv2d", "filters": 3, "kernel_size": [9, 2]}, NORMAL, {"kind": "flatten"}, HEAD], IMAGE, ADAM
+        [{"kind": "conv2d", "filters": 3, "kernel_size": [9, 2], "bias": False}, NORMAL, {"kind": "flatten"}, HEAD],
+        IMAGE,
+        ADAM,
     ),
     "an image": make_job([NORMAL, {"kind": "flatten"}, HEAD], IMAGE, ADAM),
     "steps": make_job([NORMAL, {"kind": "lstm", "units": 5, "bias": False}, HEAD], STEPS, ADAM),

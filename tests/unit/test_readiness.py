@@ -1,4 +1,4 @@
-"""A framework that waits for something only the user has: `all` goes on without it and says so; by name, it is tried."""
+"""A framework that waits for something only the user has: `all` goes on without it; by name, it is tried."""
 
 from dataclasses import replace
 from pathlib import Path
