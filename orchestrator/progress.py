@@ -77,5 +77,7 @@ def _outcome(job: Job, result: Result) -> str:
     if job.kind == "parity":
         verdict = result.parity
         return "gate passed" if verdict is None or verdict.passed else f"gate FAILED: {verdict.reason}"
+    if job.kind == "lines":
+        return f"{result.code_lines['both']} lines"
     accuracy = result.epochs[-1].accuracy
     return f"trained in {result.train_seconds:.3g} s" + ("" if accuracy is None else f", accuracy {accuracy:.4f}")
