@@ -122,7 +122,7 @@ def run_lines(job: Job, folder: Path, result: Result) -> None:
     data, weights = load_data(job, folder), load_weights(job, folder)
     name, modules = job.framework.name, Path(__file__).resolve().parent.glob("*.py")
     own = [path for path in modules if framework_of(path.name, path.parent.parent) == name]
-    build, train = LineTrace(own), LineTrace(own)
+    build, train = (LineTrace(own, worker.trace_foreign_lines) for _ in range(2))
     with build:
         worker.build(job, weights)
     rates = learning_rates(job.recipe, 0, -(-job.dataset.train_rows // job.recipe.batch_size), 1)

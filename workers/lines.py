@@ -9,20 +9,28 @@ import ast
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Dict, Iterable, Optional, Set, Tuple, Type
+from typing import Any, Callable, Dict, Iterable, Optional, Set, Tuple, Type
 
 Line = Tuple[str, int, int]  # a file, and where in it a logical line starts
+Note = Callable[[str, int], None]
 
 
 class LineTrace:
-    """Inside its block, notes which lines of these files run; ``logical`` are the logical ones so far."""
+    """Inside its block, notes which lines of these files run; ``logical`` are the logical ones so far.
 
-    def __init__(self, files: Iterable[Path]) -> None:
+    ``trace_foreign``: a worker's ``trace_foreign_lines``, for what it runs in another language.
+    """
+
+    def __init__(
+        self, files: Iterable[Path], trace_foreign: Callable[[Optional[Note]], None] = lambda note: None
+    ) -> None:
+        self._trace_foreign = trace_foreign
         self._owners = {str(path): owners(path.read_text(encoding="utf-8")) for path in files}
         self.logical: Set[Line] = set()
 
     def __enter__(self) -> "LineTrace":
         self._before = sys.gettrace()
+        self._trace_foreign(lambda name, line: self.logical.add((name, line, 0)))
         sys.settrace(self._enter_function)
         return self
 
@@ -33,6 +41,7 @@ class LineTrace:
         traceback: Optional[TracebackType],
     ) -> None:
         sys.settrace(self._before)
+        self._trace_foreign(None)
 
     def _enter_function(self, frame: Any, event: str, argument: Any) -> Any:
         return self._note if frame.f_code.co_filename in self._owners else None

@@ -1,6 +1,7 @@
 """Lua in this process: lupa on the system's LuaJIT, Torch7's packages in it, and arrays that cross by their address."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -32,6 +33,18 @@ _to_address = lua.eval(
     "function(tensor, address, bytes)"
     " require('ffi').copy(require('ffi').cast('void *', address), tensor:contiguous():data(), bytes) end"
 )
+# Compiled code calls no hook.
+_trace = lua.eval(
+    "function(note)"
+    " if note == nil then debug.sethook() jit.on() return end"
+    " jit.off() jit.flush()"
+    " debug.sethook(function(_, line) note(debug.getinfo(2, 'S').source:sub(2), line) end, 'l') end"
+)
+NO_STATEMENT = re.compile(r"\s*(end|else|function|local function|return function|[)}]|--|$)")
+STATEMENTS = {
+    str(path): {number for number, text in enumerate(path.read_text().splitlines(), 1) if not NO_STATEMENT.match(text)}
+    for path in Path(__file__).resolve().parent.glob("torch7_*.lua")
+}
 _sizes = lua.eval("function(tensor) return torch.type(tensor), table.unpack(tensor:size():totable()) end")
 
 
@@ -58,6 +71,11 @@ def to_numpy(tensor):
     array = np.empty(shape, "float32" if kind == "torch.FloatTensor" else "float64")
     _to_address(tensor, array.ctypes.data, array.nbytes)
     return array
+
+
+def trace_lines(note):
+    """Call ``note(file, line)`` for each line with a statement that runs of the Lua files here; None: no more."""
+    _trace(note and (lambda name, line: name in STATEMENTS and line in STATEMENTS[name] and note(name, line)))
 
 
 def versions():

@@ -130,5 +130,8 @@ class Torch7Worker(Worker):
             for name, tensor in self.tensors.items()
         }
 
+    def trace_foreign_lines(self, note):
+        torch7_lua.trace_lines(note)
+
 
 WORKER = Torch7Worker

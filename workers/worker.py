@@ -93,6 +93,10 @@ class Worker:
         """Return the current parameters, running ones too, named and laid out as in ``build``."""
         raise NotImplementedError
 
+    def trace_foreign_lines(self, note: Optional[Callable[[str, int], None]]) -> None:
+        """From now on call ``note(file, line)`` for each logical line that runs of the worker's code in another
+        language than Python; None: no more. Nothing is timed then. A worker in Python alone has nothing to do."""
+
     def synchronize(self) -> None:
         """Return when all work given to the device is done."""
 

@@ -32,9 +32,7 @@ def prepare(label: str, cache: Path) -> Prepared:
     """Return a framework's environment; the test skips where it cannot be had without Docker, or where it is built on
     an image that only the user has, and none is given."""
     chosen, entry = engine(cache), find(label)
-    reason = ungiven(entry)
-    if reason:
-        pytest.skip(reason)
+    skip_if_ungiven(label)
     try:
         return chosen.prepare(entry, "cpu", print)
     except EngineError as error:
@@ -48,6 +46,12 @@ def ungiven(entry: FrameworkEntry) -> str | None:
     variable = f"BENCH_{entry.base_argument}"
     given = entry.base_argument is None or os.environ.get(variable)
     return None if given else f"{variable} names no image with {entry.title}"
+
+
+def skip_if_ungiven(label: str) -> None:
+    reason = ungiven(find(label))
+    if reason:
+        pytest.skip(reason)
 
 
 def run_script(label: str, script: Path, folder: Path, cache: Path) -> None:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from orchestrator import session
 from orchestrator.catalogue import find
 from orchestrator.engines.docker import BASE_LABEL, DockerEngine
 from tests.alterations import ADAM, BASES, HEAD
-from tests.contract.environments import prepare, run_script
+from tests.contract.environments import prepare, run_script, skip_if_ungiven
 from tests.jobs import FLAT, IMAGE, STEPS, make_batch, make_job, make_weights
 from workers.numpy_worker import NumpyWorker
 from workers.spec import Dataset, Framework
@@ -84,3 +86,15 @@ def test_a_later_run_finds_what_was_built_without_being_told_the_base(
     monkeypatch.delenv("BENCH_TORCH7_BASE")
     again = docker_engine.prepare(find("torch7"), "cpu", pytest.fail)
     assert again.image_id == built.image_id
+
+
+def test_the_lines_of_the_loop_in_lua_count(data_dir: Path, docker_engine: DockerEngine) -> None:
+    """Each of them once, and those alone that run: the optimiser of mlp and that of lstm have lines of their own."""
+    skip_if_ungiven("torch7")
+    found = session.count_lines("torch7,torch", "quick", "mlp,lstm", "docker", data_dir, Console(quiet=True))
+    lines = {(job.workload, job.framework.name): result.code_lines for job, result in found}
+    for workload in ("mlp", "lstm"):
+        ours, theirs = lines[workload, "torch7"], lines[workload, "torch"]
+        assert 0.5 * theirs["train"] < ours["train"] < 3 * theirs["train"]
+        assert ours["build"] < ours["both"] < ours["build"] + ours["train"]
+    assert lines["mlp", "torch7"] != lines["lstm", "torch7"]
