@@ -66,9 +66,7 @@ def test_only_a_frameworks_own_package_may_compute_with_numpy(entry: FrameworkEn
 def test_the_image_has_the_entrys_python(entry: FrameworkEntry) -> None:
     text = (DOCKER_DIR / entry.folder / "Dockerfile").read_text(encoding="utf-8")
     if entry.base_argument is not None:
-        assert text.startswith(f"ARG {entry.base_argument}
-FROM ${{{entry.base_argument}}}
-")
+        assert text.startswith(f"ARG {entry.base_argument}\nFROM ${{{entry.base_argument}}}\n")
         assert f"python3={entry.python}." in text
         return
     first = text.splitlines()[0]
