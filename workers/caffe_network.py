@@ -146,7 +146,10 @@ class Network:
         if targets is not None:
             blobs["targets"].data[...] = targets.swapaxes(0, inputs["targets"])
         for name in self.graph.states:
-            blobs[name].data[...] = self.kept[name][:, : len(x)] if name in self.kept else 0
+            blobs[name].data[...] = 0
+        for name, kept in self.kept.items():
+            rows = min(len(x), kept.shape[1])
+            blobs[name].data[:, :rows] = kept[:, :rows]
 
     def outputs(self):
         """Return what the last forward pass gave, rows first."""
