@@ -2,23 +2,12 @@
 
 import os
 import warnings
-from glob import glob
 
 import numpy as np
 
-# What the environment's THEANO_FLAGS leave open: the last setting of a flag holds. Without BLAS flags (their name has
-# a dot before Theano-PyMC) Theano calls BLAS through NumPy's C API (seen: an MLP a third slower), so they name the
-# OpenBLAS that NumPy's wheel has loaded.
-os.environ["THEANO_FLAGS"] = ",".join(
-    ["floatX=float32"]
-    + [
-        "{}=-L{} -l{}".format(flag, os.path.dirname(path), os.path.basename(path)[len("lib") : -len(".so")])
-        for folder in (".libs", "/.libs")  # beside NumPy; inside it before NumPy 1.18
-        for path in glob(np.__path__[0] + folder + "/libopenblas*.so")
-        for flag in ("blas__ldflags", "blas.ldflags")
-    ]
-    + [os.environ.get("THEANO_FLAGS", "")]
-)
+from . import blas
+
+os.environ["THEANO_FLAGS"] = blas.theano_flags()
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "Theano does not recognise this flag: blas")  # by the one name or the other
     import theano
