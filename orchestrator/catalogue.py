@@ -12,11 +12,17 @@ WORKERS_DIR = ROOT / "workers"
 
 @dataclass(frozen=True)
 class Mode:
-    """Another way to run a framework with the same worker; ``requirements`` None: in the framework's environment."""
+    """Another way to run a framework with the same worker; ``requirements`` None: in the framework's environment.
+
+    ``python``: for packages that need another Python, in a folder of their own: ``docker/NAME/MODE/``.
+    """
 
     title: str
     requirements: Mapping[str, str] | None = None
     compile_cache: Mapping[str, str] = field(default_factory=dict)
+    python: str | None = None
+    no_gpu: str | None = None
+    local_files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,8 @@ class FrameworkEntry:
     @property
     def folder(self) -> str:
         """Return where the files of its environment lie, below ``docker/``."""
+        if self.mode and self.modes[self.mode].python:
+            return f"{self.name}/{self.mode}"
         return f"{self.name}/{self.chosen_version}" if self.chosen_version else self.name
 
     def at_version(self, number: str) -> "FrameworkEntry":
@@ -111,6 +119,9 @@ class FrameworkEntry:
             title=mode.title,
             requirements=mode.requirements or self.requirements,
             compile_cache=mode.compile_cache or self.compile_cache,
+            python=mode.python or self.python,
+            no_gpu=mode.no_gpu or self.no_gpu,
+            local_files=mode.local_files or self.local_files,
         )
 
     def rows(self) -> "list[FrameworkEntry]":
@@ -137,6 +148,15 @@ class FrameworkEntry:
             raise LookupError(f"docker/{self.folder}/{file} does not pin {self.package}")
         return found.group(1)
 
+
+# Without a fixed hash seed every process compiles one module anew: its cache key hashes strings.
+THEANO_CACHE = {"THEANO_FLAGS": "base_compiledir={folder}", "PYTHONHASHSEED": "0"}
+# CNTK is linked to Open MPI 1.10, and looks for it here first; in one process, 4.1 does under that name.
+CNTK_FILES = {
+    f"/usr/local/mpi/lib/{old}": "sudo apt-get install libopenmpi3 && sudo mkdir -p /usr/local/mpi/lib && "
+    f"sudo ln -sf /usr/lib/x86_64-linux-gnu/{new} /usr/local/mpi/lib/{old}"
+    for old, new in (("libmpi.so.12", "libmpi.so.40"), ("libmpi_cxx.so.1", "libmpi_cxx.so.40"))
+}
 
 FRAMEWORKS: dict[str, FrameworkEntry] = {
     entry.name: entry
@@ -206,6 +226,26 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
                     title="Keras 3 (on JAX)",
                     requirements={"cpu": "requirements-jax.txt", "gpu": "requirements-jax-gpu.txt"},
                 ),
+                "theano": Mode(
+                    title="Keras 2.3 (on Theano 1.0)",
+                    requirements={"cpu": "requirements.txt"},
+                    compile_cache=THEANO_CACHE,
+                    python="3.9",
+                    no_gpu="Theano reaches a GPU only through libgpuarray, which no package index carries",
+                ),
+                "cntk": Mode(
+                    title="Keras 2.3 (on CNTK 2.7)",
+                    requirements={"cpu": "requirements.txt"},
+                    python="3.6",
+                    no_gpu="of Keras 2.3 on CNTK this project has an image for the CPU only",
+                    local_files=CNTK_FILES,
+                ),
+                "tf2.2": Mode(
+                    title="Keras 2.3 (on TensorFlow 2.2)",
+                    requirements={"cpu": "requirements.txt"},
+                    python="3.8",
+                    no_gpu="TensorFlow 2.2 was built for CUDA 10.1, which no present GPU runs",
+                ),
             },
         ),
         FrameworkEntry(
@@ -215,8 +255,7 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
             python="3.9",
             requirements={"cpu": "requirements.txt"},
             no_gpu="Theano-PyMC reaches a GPU only through libgpuarray, which no package index carries",
-            # Without a fixed hash seed every process compiles one module anew: its cache key hashes strings.
-            compile_cache={"THEANO_FLAGS": "base_compiledir={folder}", "PYTHONHASHSEED": "0"},
+            compile_cache=THEANO_CACHE,
             versions={
                 "1.0.5": Version("3.6", title="Theano 1.0.5", package="theano"),
                 "0.9.0": Version("3.6", title="Theano 0.9.0", package="theano"),
@@ -254,12 +293,7 @@ FRAMEWORKS: dict[str, FrameworkEntry] = {
             package="cntk",
             python="3.6",
             requirements={"cpu": "requirements.txt", "gpu": "requirements-gpu.txt"},
-            # It is linked to Open MPI 1.10, and looks for it here first; in one process, 4.1 does under that name.
-            local_files={
-                f"/usr/local/mpi/lib/{old}": "sudo apt-get install libopenmpi3 && sudo mkdir -p /usr/local/mpi/lib && "
-                f"sudo ln -sf /usr/lib/x86_64-linux-gnu/{new} /usr/local/mpi/lib/{old}"
-                for old, new in (("libmpi.so.12", "libmpi.so.40"), ("libmpi_cxx.so.1", "libmpi_cxx.so.40"))
-            },
+            local_files=CNTK_FILES,
         ),
         FrameworkEntry(
             name="dl4j",

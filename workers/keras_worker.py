@@ -1,14 +1,18 @@
-"""Keras 3: a Sequential of native layers, ``compile`` and one ``fit`` per epoch, on the backend that the mode names."""
+"""Keras: a Sequential of native layers, ``compile`` and one ``fit`` per epoch, on the backend that the mode names.
+
+Keras 3, or, in the modes ``theano``, ``cntk`` and ``tf2.2``, Keras 2.3.1.
+"""
 
 from typing import Any
 
 import numpy as np
 
 from . import keras_layers as layers
-from .keras_backend import BACKEND, keras
-from .keras_layers import CHANNELS_FIRST, GATE_ORDER, StatefulLSTM, in_backends_layout, make_loss, variable_of
-from .keras_optimisers import make_optimiser
+from .keras_backend import BACKEND, keras, of_this_keras
+from .keras_layers import CHANNELS_FIRST, GATE_ORDER, in_backends_layout, variable_of
 from .worker import Unsupported, Worker, layer_weights, reorder_gates
+
+own, optimisers = of_this_keras("layers"), of_this_keras("optimisers")
 
 
 class Rates(keras.callbacks.Callback):
@@ -21,24 +25,25 @@ class Rates(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):
         if self.rates[batch] != self.set:
             BACKEND.store_state(self.model)
-            self.set = self.model.optimizer.learning_rate = self.rates[batch]
+            self.set = self.rates[batch]
+            BACKEND.set_rate(self.model, self.set)
 
 
 class KerasWorker(Worker):
     layers = {
         "dense": layers.dense,
         "activation": layers.activation,
-        "flatten": layers.flatten,
+        "flatten": own.flatten,
         "reshape": layers.reshape,
         "dropout": layers.dropout,
-        "conv2d": layers.conv2d,
-        "conv1d": layers.conv1d,
-        "maxpool2d": layers.maxpool2d,
-        "averagepool2d": layers.averagepool2d,
+        "conv2d": own.conv2d,
+        "conv1d": own.conv1d,
+        "maxpool2d": own.maxpool2d,
+        "averagepool2d": own.averagepool2d,
         "globalmaxpool1d": layers.globalmaxpool1d,
-        "batchnorm": layers.batchnorm,
+        "batchnorm": own.batchnorm,
         "embedding": layers.embedding,
-        "lstm": layers.lstm,
+        "lstm": own.lstm,
     }
     layout = BACKEND.layout
     staging = "resident" if CHANNELS_FIRST else "streamed"
@@ -54,15 +59,7 @@ class KerasWorker(Worker):
         "binary_cross_entropy": "over_outputs 'sum': ops.binary_crossentropy, summed",
         "mean_squared_error": "over_outputs 'sum': squares from keras.ops, summed",
     }
-    declared_differences = {
-        "globalmaxpool1d": "tied maxima share the gradient; in the reference the first of them has it all",
-    }
-    composed_in_mode = {
-        "torch": {
-            "reshape": "of or to images: Permute before or behind Reshape",
-            "averagepool2d": "same padding with more at one side: ops.pad before the pooling, a division behind it",
-        },
-    }
+    declared_differences = BACKEND.declared_differences
     model: Any = None
     variables: Any = ()
     stateful: Any = ()
@@ -73,43 +70,42 @@ class KerasWorker(Worker):
 
     def open_device(self, device, threads):
         BACKEND.open_device(device, threads)
-        self.device = device if device == "cpu" else "gpu:0"  # PyTorch would copy every variable to "cpu:0"
+        self.device = device
 
     def build(self, job, weights):
         if job.precision != "float32":
             raise Unsupported("the keras worker computes in float32 only")
-        self.composed = dict(KerasWorker.composed, **self.composed_in_mode.get(job.framework.mode or "", {}))
+        self.composed = dict(KerasWorker.composed, **BACKEND.composed)
         self.model, self.tensors, self.variables = None, {}, ()
-        keras.utils.clear_session()
-        keras.utils.set_random_seed(job.seed)  # dropout layers seed their generators from it
+        BACKEND.start(job.seed)
         self.job = job
-        with keras.device(self.device):
+        with BACKEND.place(self.device):
             (source,) = job.inputs
             dtype = "int32" if source.dtype == "int32" else "float32"
             made = [self.layers[item.layer.kind](item) for item in job.model.layers]
-            self.stateful = [layer for layer in made if isinstance(layer, StatefulLSTM)]
+            self.stateful = [layer for layer in made if isinstance(layer, own.StatefulLSTM)]
             for layer in self.stateful:
                 layer.rows = max(job.recipe.batch_size, job.recipe.evaluation_batch_size)
-            self.model = keras.Sequential([keras.Input(in_backends_layout(source.shape), dtype=dtype), *made])
+            self.model = BACKEND.sequential(in_backends_layout(source.shape), dtype, made)
             for item, layer in zip(job.model.layers, made):
                 for role in layer_weights(weights, item.name):
                     self.tensors[item.name + "/" + role] = (variable_of(layer, role), item.layer)
-            names = {variable.path: name for name, (variable, _) in self.tensors.items()}
-            trained = self.model.trainable_variables
-            optimiser = make_optimiser(job.recipe, [names[variable.path] for variable in trained])
+            names = {id(variable): name for name, (variable, _) in self.tensors.items()}
+            trained = [names[id(variable)] for variable in self.model.trainable_weights]
+            optimiser = optimisers.make_optimiser(job.recipe, trained)
             over_steps = len(job.model.layers[-1].output_shape) == 2
-            self.model.compile(optimiser, make_loss(job.recipe.loss, over_steps))
-            optimiser.build(trained)
-            self.variables = [*self.model.variables, *optimiser.variables]
+            self.model.compile(optimiser, own.make_loss(job.recipe.loss, over_steps))
+            self.variables = BACKEND.variables(self.model)
             self.compile_shapes()
             for name, (variable, layer) in self.tensors.items():
                 lstm = layer.kind == "lstm"
-                variable.assign(reorder_gates(weights[name], layer.gate_order, GATE_ORDER) if lstm else weights[name])
-        keras.utils.set_random_seed(job.seed)  # and PyTorch draws from a stream of its own
+                value = reorder_gates(weights[name], layer.gate_order, GATE_ORDER) if lstm else weights[name]
+                BACKEND.set(variable, BACKEND.turned(value) if value.ndim > 2 else value)
+        BACKEND.seed(job.seed, self.model)
 
     def compile_shapes(self):
         """Train and predict on zeros in every batch shape of the job, then put all state back as it was."""
-        kept = [np.array(keras.ops.convert_to_numpy(variable)) for variable in self.variables]
+        kept = [BACKEND.get(variable) for variable in self.variables]
         recipe, data = self.job.recipe, self.job.dataset
         size, rows = recipe.batch_size, data.train_rows
         last = max(rows - size, 0) % size
@@ -119,7 +115,7 @@ class KerasWorker(Worker):
         for count in (rows if rows <= size else size + (rows % size or size), 1):
             self.predict(self.zeros(count))
         for variable, value in zip(self.variables, kept):
-            variable.assign(value)
+            BACKEND.set(variable, value)
 
     def zeros(self, rows):
         (source,) = self.job.inputs
@@ -136,15 +132,15 @@ class KerasWorker(Worker):
     def train_epoch(self, handle, rates):
         rates = rates.tolist()
         callbacks = [Rates(rates)] if len(set(rates)) > 1 else []
-        with keras.device(self.device):
+        with BACKEND.place(self.device):
             if not callbacks:
-                self.model.optimizer.learning_rate = rates[0]
+                BACKEND.set_rate(self.model, rates[0])
             history = self.model.fit(**handle.fit, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
         return history.history["loss"][0]
 
     def predict(self, handle):
         self.reset_states()
-        with keras.device(self.device):
+        with BACKEND.place(self.device):
             if len(handle.x) <= self.job.recipe.evaluation_batch_size:  # Keras' own advice for what fits one batch
                 outputs = self.model.predict_on_batch(handle.x)
             else:
@@ -153,14 +149,15 @@ class KerasWorker(Worker):
         return outputs
 
     def reset_states(self):
-        with keras.device(self.device):
+        with BACKEND.place(self.device):
             for layer in self.stateful:
                 layer.reset_state()
 
     def parameters(self):
         values = {}
         for name, (variable, layer) in self.tensors.items():
-            value = np.array(keras.ops.convert_to_numpy(variable))
+            value = BACKEND.get(variable)
+            value = BACKEND.turned(value) if value.ndim > 2 else value
             values[name] = reorder_gates(value, GATE_ORDER, layer.gate_order) if layer.kind == "lstm" else value
         return values
 

@@ -144,6 +144,7 @@ SAMPLE = {
 }  # fmt: skip
 # Each case compiles for seconds there, and a version has its framework's worker, so ...
 COMPILING = {"theano", "jax", "keras", "keras:jax", "tf:xla", "torch:compile"}
+COMPILING |= {"keras:theano", "keras:cntk", "keras:tf2.2"}
 CHEAP = {"mlp", "lstm"}  # ... they alter these bases only, and of the right cases run these: every layer kind with SGD,
 ESSENTIAL = {"mlp", "cnn with sgd", "lstm with sgd", "steps with sgd", "images with sgd", "language", *OPTIMISED}
 DEFECTS = {  # published ones: the base that shows them, the pass and the tensor in which the gate sees them first

@@ -16,7 +16,8 @@ from orchestrator.catalogue import DOCKER_DIR, FRAMEWORKS, ROOT, WORKERS_DIR, Fr
 from orchestrator.recipe import recipe_files, recipe_hash
 from workers.recipe import bake, framework_of, modules
 
-ENTRIES = [entry for entry in every_entry() if entry.mode is None]  # every framework in each of its versions
+# Every framework in each of its versions, and in the modes that have a folder of their own.
+ENTRIES = [entry for entry in every_entry() if entry.mode is None or entry.modes[entry.mode].python]
 REQUIREMENTS = sorted({(entry.folder, file) for entry in ENTRIES for file in entry.requirements.values()})
 SHARED_MODULES = sorted(path.name for path in modules(ROOT) if not framework_of(path.name, ROOT))
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .keras_backend import BACKEND, keras  # first: it chooses the backend
+from .keras_backend import BACKEND, keras
 from .worker import decayed
 
 Part: Any = object
