@@ -135,11 +135,13 @@ def help_text() -> str:
 def plain_command(engine: Engine, prepared: Prepared, job: Job, data: Path) -> list[str]:
     """Return how the plain script of a job's framework is run, in the job's environment and on its CPUs."""
     entry, cpus = prepared.entry, ",".join(map(str, job.limits.cpu_set))
-    script = [f"{entry.name}_plain.py", str(data), job.workload, str(job.recipe.epochs)]
+    keras_2 = entry.package == "keras" and entry.version.startswith("2.")
+    script = [f"{'keras2' if keras_2 else entry.name}_plain.py", str(data), job.workload, str(job.recipe.epochs)]
     script += ["--threads", str(job.threads), "--seed", str(job.seed)]
     variables = {name: str(job.threads) for name in VARIABLES}
     if entry.name == "keras":
-        variables["KERAS_BACKEND"] = entry.mode or "tensorflow"
+        backend = entry.mode or "tensorflow"
+        variables["KERAS_BACKEND"] = "tensorflow" if backend == "tf2.2" else backend
     elif entry.mode:
         script += ["--mode", entry.mode]
     if engine.name == "docker":
