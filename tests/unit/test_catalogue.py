@@ -118,6 +118,21 @@ def test_another_version_is_what_its_label_says(entry: FrameworkEntry) -> None:
     assert set(entry.modes) <= set(own.modes)
 
 
+def test_a_mode_for_another_python_has_an_environment_of_its_own() -> None:
+    keras = FRAMEWORKS["keras"]
+    found = {mode: find(f"keras:{mode}") for mode in ("theano", "cntk", "tf2.2")}
+    assert [(entry.label, entry.folder, entry.python, entry.version) for entry in found.values()] == [
+        ("keras:theano", "keras/theano", "3.9", "2.3.1"),
+        ("keras:cntk", "keras/cntk", "3.6", "2.3.1"),
+        ("keras:tf2.2", "keras/tf2.2", "3.8", "2.3.1"),
+    ]
+    assert all(entry.no_gpu and entry.devices == ("cpu",) for entry in found.values())
+    assert found["theano"].compile_cache == FRAMEWORKS["theano"].compile_cache
+    assert found["cntk"].local_files == FRAMEWORKS["cntk"].local_files
+    jax = find("keras:jax")
+    assert (jax.folder, jax.python, jax.no_gpu, jax.local_files) == ("keras", keras.python, None, {})
+
+
 # ---------------------------------------------------------------------------- pins
 
 
