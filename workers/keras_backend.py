@@ -19,7 +19,7 @@ def of_this_keras(module: str) -> Any:
     return importlib.import_module(".keras_v{}_{}".format(2 if MODE in KERAS_2 else 3, module), __package__)
 
 
-backends = of_this_keras("cntk" if MODE == "cntk" else "backend")  # first: the backend's environment comes before Keras
+backends = of_this_keras(KERAS_2.get(MODE, "backend"))  # first: the backend's environment comes before Keras
 
 import keras  # noqa: E402
 

@@ -1,23 +1,13 @@
-"""Keras 2's backends, for Theano and TensorFlow 2.2 (for CNTK: keras_v2_cntk.py): devices, threads, staging, versions;
-and what of its own API is another in Keras 3 (keras_v3_backend.py)."""
+"""What every backend of Keras 2 shares: staging, the updates that layers make, and what of Keras' own API is another in
+Keras 3 (keras_v3_backend.py)."""
 
 import contextlib
-import os
-import warnings
 from typing import Dict
 
+import keras
 import numpy as np
 
-from . import blas
 from .keras_rows import rows_of
-from .worker import Unsupported
-
-if os.environ["KERAS_BACKEND"] == "theano":
-    os.environ["THEANO_FLAGS"] = blas.theano_flags()
-
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", "Theano does not recognise this flag: blas")  # by the one name or the other
-    import keras
 
 __all__ = ["keras"]
 
@@ -52,6 +42,7 @@ class Sequential(keras.Sequential):
 class Keras2:
     """What the worker asks of Keras itself."""
 
+    staging = "streamed"
     composed = COMPOSED
     declared_differences: Dict[str, str] = {}
 
@@ -96,6 +87,12 @@ class Keras2:
 
     def dense(self, gradient):
         return gradient
+
+    def pads_right(self, kind, window, around):
+        """Both sides get alike, half of a window, and for pooling even more."""
+        return "pool" not in kind and all(
+            before == after == width // 2 and width % 2 for width, (before, after) in zip(window, around)
+        )
 
     def constant(self, value):
         """Return what is the same for each row of a batch."""
@@ -149,81 +146,3 @@ class Keras2:
 
     def synchronize(self, variables):
         """Nothing: each step returns its loss as a number."""
-
-
-class TensorFlow(Keras2):
-    layout = "channels_last"
-    declared_differences = {
-        "globalmaxpool1d": "tied maxima share the gradient; in the reference the first of them has it all",
-    }
-
-    def versions(self):
-        import tensorflow as tf
-
-        return {"tensorflow": tf.__version__}
-
-    def open_device(self, device, threads):
-        import tensorflow as tf
-
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
-        tf.config.set_visible_devices([], "GPU")
-
-    def pads_right(self, kind, window, around):
-        return True
-
-    def dense(self, gradient):
-        """An embedding's lists a row once per token: its squares would be those of the parts, not of their sum."""
-        import tensorflow as tf
-
-        return tf.convert_to_tensor(gradient)
-
-    def counted_last(self, updates, iterations):
-        """Adam reads the count, and nothing else would keep TensorFlow from raising it before that."""
-        import tensorflow as tf
-
-        with tf.control_dependencies(updates[1:]):
-            return [*updates[1:], K.update_add(iterations, 1)]
-
-
-class Theano(Keras2):
-    layout = "channels_first"
-    composed = dict(COMPOSED, **PADDED)
-    declared_differences = {
-        "maxpool2d": TIED,
-        "globalmaxpool1d": TIED,
-        "categorical_cross_entropy": CLIPPED,
-        "binary_cross_entropy": CLIPPED,
-    }
-
-    def versions(self):
-        import theano
-
-        return {"theano": theano.__version__}
-
-    def open_device(self, device, threads):
-        """The environment pins the BLAS's threads; everything else in Theano runs in one."""
-        import theano
-
-        if not theano.config.cxx:
-            raise Unsupported("Theano compiles with g++, and there is none here. Try: apt-get install g++")
-
-    def pads_right(self, kind, window, around):
-        """Keras has Theano pad both sides alike by half of a window, for pooling by even more."""
-        return "pool" not in kind and all(
-            before == after == width // 2 and width % 2 for width, (before, after) in zip(window, around)
-        )
-
-    def variables(self, model):
-        super().variables(model)
-        return model.train_function.function.get_shared()  # random streams too
-
-    def turned(self, kernel):
-        """Keras has Theano convolve, not correlate."""
-        return np.ascontiguousarray(np.flip(kernel, tuple(range(kernel.ndim - 2))))
-
-    def variance(self, layer, found):
-        return found - layer.epsilon  # Theano adds it
-
-
-BACKENDS = {"tensorflow": TensorFlow, "theano": Theano}

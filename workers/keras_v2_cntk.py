@@ -46,12 +46,6 @@ class Cntk(Keras2):
         for number, operation in enumerate(drops):
             operation.set_attribute("rngSeed", (seed * 1000 + number) % 2**31)
 
-    def pads_right(self, kind, window, around):
-        """CNTK pads by half of a window, not by what the strides need."""
-        return "pool" not in kind and all(
-            before == after == width // 2 and width % 2 for width, (before, after) in zip(window, around)
-        )
-
     def constant(self, value):
         return K.constant(value[0])  # the batch is no axis of CNTK's shapes
 

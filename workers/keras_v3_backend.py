@@ -13,6 +13,7 @@ from .worker import Unsupported
 class Keras3:
     """What the worker asks of Keras itself; ``composed``: beyond what the worker says of every backend."""
 
+    staging = "streamed"
     composed: Dict[str, str] = {}
     declared_differences = {
         "globalmaxpool1d": "tied maxima share the gradient; in the reference the first of them has it all",
@@ -116,6 +117,7 @@ class Torch(Keras3):
 
     layout = "channels_first"  # PyTorch's own; Keras would transpose around every convolution
     repeats_edges = True
+    staging = "resident"
     composed = {
         "reshape": "of or to images: Permute before or behind Reshape",
         "averagepool2d": "same padding with more at one side: ops.pad before the pooling, a division behind it",

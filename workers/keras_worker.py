@@ -9,7 +9,7 @@ import numpy as np
 
 from . import keras_layers as layers
 from .keras_backend import BACKEND, keras, of_this_keras
-from .keras_layers import CHANNELS_FIRST, GATE_ORDER, in_backends_layout, variable_of
+from .keras_layers import GATE_ORDER, in_backends_layout, variable_of
 from .worker import Unsupported, Worker, layer_weights, reorder_gates
 
 own, optimisers = of_this_keras("layers"), of_this_keras("optimisers")
@@ -46,7 +46,7 @@ class KerasWorker(Worker):
         "lstm": own.lstm,
     }
     layout = BACKEND.layout
-    staging = "resident" if CHANNELS_FIRST else "streamed"
+    staging = BACKEND.staging
     composed = {
         "batchnorm": "a subclass of BatchNormalization, whose running variance is the unbiased one",
         "lstm": "stateful: a subclass of LSTM that keeps its state, since stateful=True needs batches of one size",
