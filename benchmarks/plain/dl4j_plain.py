@@ -1,4 +1,4 @@
-"""Plain Deeplearning4j, from Python: its examples' configuration, init and fit. Prints {"epoch_seconds": [...]}."""
+"""Plain Deeplearning4j, from Python: its examples' configuration, init, fit and output. Prints the seconds."""
 
 import argparse
 import json
@@ -7,12 +7,12 @@ import sys
 import time
 from glob import glob
 
-import jpype
+import jpype.imports
 import jpype.nio
 import numpy as np
 
 parser = argparse.ArgumentParser()
-parser.add_argument("data_folder", help="holds train_x.npy (uint8 images) and train_y.npy")
+parser.add_argument("data_folder", help="holds train_x.npy and test_x.npy (uint8 images), and train_y.npy")
 parser.add_argument("workload", choices=["mlp", "cnn"])
 parser.add_argument("epochs", type=int)
 parser.add_argument("--threads", type=int, default=1, help="of the JVM; those of the operations: OMP_NUM_THREADS")
@@ -45,6 +45,7 @@ def to_nd4j(array):
 
 
 images = np.load(a.data_folder + "/train_x.npy").reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
+test_images = np.load(a.data_folder + "/test_x.npy").reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
 labels = np.eye(10, dtype=np.float32)[np.load(a.data_folder + "/train_y.npy").ravel()]
 pool = SubsamplingLayer.Builder(PoolingType.MAX).kernelSize(2, 2).stride(2, 2)
 conv = [
@@ -67,4 +68,10 @@ for epoch in range(a.epochs):
     start = time.perf_counter()
     model.fit(ViewIterator(data, 128))
     epoch_seconds.append(time.perf_counter() - start)
-print(json.dumps({"epoch_seconds": epoch_seconds}))
+tests = DataSet(to_nd4j(test_images), None)
+predict_seconds = []
+for _ in range(10):
+    start = time.perf_counter()
+    outputs = np.array(model.output(ViewIterator(tests, 512)).data().asFloat())
+    predict_seconds.append(time.perf_counter() - start)
+print(json.dumps({"epoch_seconds": epoch_seconds, "predict_seconds": predict_seconds}))

@@ -1,4 +1,4 @@
-"""Plain JAX: the loop of its training cookbook, batches on the device, an Optax optimiser. Prints {"epoch_seconds"}."""
+"""Plain JAX: the loop of its training cookbook, batches on the device, Optax. Prints the seconds of epochs and predictions."""
 
 import argparse
 import functools
@@ -11,7 +11,7 @@ import numpy as np
 import optax
 
 parser = argparse.ArgumentParser()
-parser.add_argument("data_folder", help="holds train_x.npy (uint8 images) and train_y.npy")
+parser.add_argument("data_folder", help="holds train_x.npy and test_x.npy (uint8 images), and train_y.npy")
 parser.add_argument("workload", choices=["mlp", "cnn"])
 parser.add_argument("epochs", type=int)
 parser.add_argument("--threads", type=int, help="for the record: NPROC sets them")
@@ -19,6 +19,7 @@ parser.add_argument("--seed", type=int, default=1)
 a = parser.parse_args()
 
 images = np.load(a.data_folder + "/train_x.npy").reshape(-1, 28, 28, 1).astype(np.float32) / np.float32(255)
+test_images = np.load(a.data_folder + "/test_x.npy").reshape(-1, 28, 28, 1).astype(np.float32) / np.float32(255)
 labels = np.load(a.data_folder + "/train_y.npy").astype(np.int32)
 mlp, cnn = [(784, 100), (100,), (100, 10), (10,)], [(5, 5, 1, 8), (8,), (3, 3, 8, 16), (16,), (576, 10), (10,)]
 shapes = mlp if a.workload == "mlp" else cnn
@@ -59,4 +60,11 @@ for epoch in range(a.epochs):
         params, opt_state, loss = step(params, opt_state, xb, yb)
     float(loss)
     epoch_seconds.append(time.perf_counter() - start)
-print(json.dumps({"epoch_seconds": epoch_seconds}))
+score = jax.jit(model)
+batches = jax.device_put([test_images[i : i + 512] for i in range(0, len(test_images), 512)])
+predict_seconds = []
+for _ in range(10):
+    start = time.perf_counter()
+    outputs = np.concatenate(jax.device_get([score(params, batch) for batch in batches]))
+    predict_seconds.append(time.perf_counter() - start)
+print(json.dumps({"epoch_seconds": epoch_seconds, "predict_seconds": predict_seconds}))

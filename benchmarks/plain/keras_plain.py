@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 parser = argparse.ArgumentParser()
-parser.add_argument("data_folder", help="holds train_x.npy (uint8 images) and train_y.npy")
+parser.add_argument("data_folder", help="holds train_x.npy and test_x.npy (uint8 images), and train_y.npy")
 parser.add_argument("workload", choices=["mlp", "cnn"])
 parser.add_argument("epochs", type=int)
 parser.add_argument("--threads", type=int, default=1)
@@ -25,6 +25,7 @@ if keras.config.backend() == "tensorflow":
     tf.config.threading.set_intra_op_parallelism_threads(a.threads)
     tf.config.threading.set_inter_op_parallelism_threads(a.threads)
 images = np.load(a.data_folder + "/train_x.npy").reshape(-1, 28, 28, 1).astype(np.float32) / np.float32(255)
+test_images = np.load(a.data_folder + "/test_x.npy").reshape(-1, 28, 28, 1).astype(np.float32) / np.float32(255)
 labels = np.load(a.data_folder + "/train_y.npy").astype(np.int32)
 layers = keras.layers
 conv = [
@@ -45,4 +46,9 @@ for epoch in range(a.epochs):
     start = time.perf_counter()
     model.fit(x, y, batch_size=128, shuffle=False, verbose=0)
     epoch_seconds.append(time.perf_counter() - start)
-print(json.dumps({"epoch_seconds": epoch_seconds}))
+predict_seconds = []
+for _ in range(10):
+    start = time.perf_counter()
+    outputs = model.predict(test_images, batch_size=512, verbose=0)
+    predict_seconds.append(time.perf_counter() - start)
+print(json.dumps({"epoch_seconds": epoch_seconds, "predict_seconds": predict_seconds}))

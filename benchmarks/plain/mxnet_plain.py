@@ -1,4 +1,4 @@
-"""Plain MXNet: the loop of its Gluon tutorials over hybridised blocks. Prints {"epoch_seconds": [...]}."""
+"""Plain MXNet: the loop of its Gluon tutorials over hybridised blocks. Prints the seconds of epochs and predictions."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from mxnet import autograd, gluon
 from mxnet.gluon import nn
 
 parser = argparse.ArgumentParser()
-parser.add_argument("data_folder", help="holds train_x.npy (uint8 images) and train_y.npy")
+parser.add_argument("data_folder", help="holds train_x.npy and test_x.npy (uint8 images), and train_y.npy")
 parser.add_argument("workload", choices=["mlp", "cnn"])
 parser.add_argument("epochs", type=int)
 parser.add_argument("--mode", choices=["imperative"])
@@ -19,6 +19,7 @@ parser.add_argument("--seed", type=int, default=1)
 a = parser.parse_args()
 
 images = np.load(a.data_folder + "/train_x.npy").reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
+test_images = np.load(a.data_folder + "/test_x.npy").reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
 labels = np.load(a.data_folder + "/train_y.npy").astype(np.int32)
 net = nn.HybridSequential()
 if a.workload == "cnn":
@@ -49,4 +50,10 @@ for epoch in range(a.epochs):
         trainer.step(len(xb))
     mx.nd.waitall()
     epoch_seconds.append(time.perf_counter() - start)
-print(json.dumps({"epoch_seconds": epoch_seconds}))
+tests = mx.nd.array(test_images)
+predict_seconds = []
+for _ in range(10):
+    start = time.perf_counter()
+    outputs = mx.nd.concat(*[net(tests[i : i + 512]) for i in range(0, len(tests), 512)], dim=0).asnumpy()
+    predict_seconds.append(time.perf_counter() - start)
+print(json.dumps({"epoch_seconds": epoch_seconds, "predict_seconds": predict_seconds}))

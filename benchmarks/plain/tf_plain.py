@@ -1,4 +1,4 @@
-"""Plain TensorFlow: its guide's training step in a tf.function that loops over an epoch. Prints {"epoch_seconds"}.
+"""Plain TensorFlow: its guide's training step in a tf.function that loops over an epoch. Prints the seconds.
 
 Mode ``eager``: the loop and the step in Python. Mode ``xla``: the loop calls the step compiled by XLA.
 """
@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 parser = argparse.ArgumentParser()
-parser.add_argument("data_folder", help="holds train_x.npy (uint8 images) and train_y.npy")
+parser.add_argument("data_folder", help="holds train_x.npy and test_x.npy (uint8 images), and train_y.npy")
 parser.add_argument("workload", choices=["mlp", "cnn"])
 parser.add_argument("epochs", type=int)
 parser.add_argument("--mode", choices=["eager", "xla"])
@@ -22,6 +22,7 @@ a = parser.parse_args()
 tf.config.threading.set_intra_op_parallelism_threads(a.threads)
 tf.config.threading.set_inter_op_parallelism_threads(a.threads)
 images = np.load(a.data_folder + "/train_x.npy").reshape(-1, 28, 28, 1).astype(np.float32) / np.float32(255)
+test_images = np.load(a.data_folder + "/test_x.npy").reshape(-1, 28, 28, 1).astype(np.float32) / np.float32(255)
 labels = np.load(a.data_folder + "/train_y.npy").astype(np.int64)
 mlp, cnn = [(784, 100), (100,), (100, 10), (10,)], [(5, 5, 1, 8), (8,), (3, 3, 8, 16), (16,), (576, 10), (10,)]
 weights = [tf.Variable(tf.random.normal(shape, stddev=0.05)) for shape in (mlp if a.workload == "mlp" else cnn)]
@@ -52,6 +53,12 @@ def epoch(x, y):
     return loss
 
 
+def predict(x):
+    return tf.concat([logits(x[i : i + 512]) for i in range(0, len(test_images), 512)], 0)
+
+
+logits = tf.function(model, jit_compile=True) if a.mode == "xla" else model
+predict = predict if a.mode == "eager" else tf.function(predict)
 step = tf.function(step, jit_compile=True) if a.mode == "xla" else step
 epoch = epoch if a.mode == "eager" else tf.function(epoch)
 epoch_seconds = []
@@ -61,4 +68,10 @@ for number in range(a.epochs):
     start = time.perf_counter()
     float(epoch(x, y))
     epoch_seconds.append(time.perf_counter() - start)
-print(json.dumps({"epoch_seconds": epoch_seconds}))
+tests = tf.constant(test_images)
+predict_seconds = []
+for _ in range(10):
+    start = time.perf_counter()
+    outputs = predict(tests).numpy()
+    predict_seconds.append(time.perf_counter() - start)
+print(json.dumps({"epoch_seconds": epoch_seconds, "predict_seconds": predict_seconds}))

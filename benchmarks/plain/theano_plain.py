@@ -1,4 +1,4 @@
-"""Plain Theano: its deep-learning tutorial's compiled step over shared data. Prints {"epoch_seconds": [...]}."""
+"""Plain Theano: its deep-learning tutorial's compiled step over shared data. Prints the seconds of epochs and predictions."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ import theano.tensor as T
 from theano.tensor.signal.pool import pool_2d
 
 parser = argparse.ArgumentParser()
-parser.add_argument("data_folder", help="holds train_x.npy (uint8 images) and train_y.npy")
+parser.add_argument("data_folder", help="holds train_x.npy and test_x.npy (uint8 images), and train_y.npy")
 parser.add_argument("workload", choices=["mlp", "cnn"])
 parser.add_argument("epochs", type=int)
 parser.add_argument("--threads", type=int, help="for the record: OMP_NUM_THREADS sets them")
@@ -26,6 +26,7 @@ parser.add_argument("--seed", type=int, default=1)
 a = parser.parse_args()
 
 images = np.load(a.data_folder + "/train_x.npy").reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
+test_images = np.load(a.data_folder + "/test_x.npy").reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
 labels = np.load(a.data_folder + "/train_y.npy").astype(np.int32)
 shapes = {
     "mlp": [(784, 100), (100,), (100, 10), (10,)],
@@ -51,6 +52,7 @@ for w, d in zip(weights, T.grad(loss, weights)):
     step = momentum * v - rate * d
     updates += [(v, step), (w, w + momentum * step - rate * d)]
 train = theano.function([start, stop], loss, updates=updates)
+predict = theano.function([start, stop], logits)
 
 epoch_seconds = []
 for epoch in range(a.epochs):
@@ -61,4 +63,10 @@ for epoch in range(a.epochs):
     for first in range(0, len(images), 128):
         train(first, min(first + 128, len(images)))
     epoch_seconds.append(time.perf_counter() - begin)
-print(json.dumps({"epoch_seconds": epoch_seconds}))
+data_x.set_value(test_images, borrow=True)
+rows, predict_seconds = len(test_images), []
+for _ in range(10):
+    begin = time.perf_counter()
+    outputs = np.concatenate([predict(first, min(first + 512, rows)) for first in range(0, rows, 512)])
+    predict_seconds.append(time.perf_counter() - begin)
+print(json.dumps({"epoch_seconds": epoch_seconds, "predict_seconds": predict_seconds}))

@@ -1,4 +1,4 @@
-"""Plain PyTorch: the loop of its tutorial "What is torch.nn really?". Prints {"epoch_seconds": [...]}."""
+"""Plain PyTorch: the loop of its tutorial "What is torch.nn really?". Prints the seconds of epochs and predictions."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 parser = argparse.ArgumentParser()
-parser.add_argument("data_folder", help="holds train_x.npy (uint8 images) and train_y.npy")
+parser.add_argument("data_folder", help="holds train_x.npy and test_x.npy (uint8 images), and train_y.npy")
 parser.add_argument("workload", choices=["mlp", "cnn"])
 parser.add_argument("epochs", type=int)
 parser.add_argument("--mode", choices=["compile"])
@@ -19,6 +19,7 @@ a = parser.parse_args()
 
 torch.set_num_threads(a.threads)
 images = np.load(a.data_folder + "/train_x.npy").reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
+test_images = np.load(a.data_folder + "/test_x.npy").reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
 labels = np.load(a.data_folder + "/train_y.npy").astype(np.int64)
 conv = nn.Conv2d(1, 8, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3, padding="same"), nn.ReLU(), nn.MaxPool2d(2)
 layers = {
@@ -42,4 +43,12 @@ for epoch in range(a.epochs):
         optimiser.zero_grad()
     loss.item()
     epoch_seconds.append(time.perf_counter() - start)
-print(json.dumps({"epoch_seconds": epoch_seconds}))
+model.eval()
+tests = torch.from_numpy(test_images)
+predict_seconds = []
+for _ in range(10):
+    start = time.perf_counter()
+    with torch.inference_mode():
+        outputs = torch.cat([model(batch) for batch in tests.split(512)]).numpy()
+    predict_seconds.append(time.perf_counter() - start)
+print(json.dumps({"epoch_seconds": epoch_seconds, "predict_seconds": predict_seconds}))
