@@ -1,10 +1,11 @@
-"""What Bakeoff itself costs, in one run: around a job, before a command, and inside an epoch. Prints Markdown.
+"""What Bakeoff costs, in one run: around a job, before a command, inside an epoch and a prediction. Prints Markdown.
 
 usage: python benchmarks/overhead.py [--frameworks all-modes] [--repeats 5] [--data-dir DIR] [--output docs/overhead.md]
 
 Each figure is a ratio of two things measured in turn, with the interval of orchestrator/stats.py:
 a null job by the docker engine over a bare `docker run` of the same image and command; `bench --help` over
-`python -c pass`; and, in the same environment, the harness's steady epoch over that of the script in plain/.
+`python -c pass`; and, in the same environment, the harness's steady epoch and its prediction over those of the script
+in plain/.
 """
 
 import json
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import typer
@@ -40,7 +41,11 @@ from workers.threads import VARIABLES
 
 HERE = Path(__file__).resolve().parent
 PAIRS = 15  # of the quick commands
-GOALS = {"null": 1.2, "help_seconds": 0.3, "epoch": 1.02}
+GOALS = {"null": 1.2, "help_seconds": 0.3, "plain": (1.02, 1.05)}  # plain: what is wished for, what is asked for
+SUSPECTS = {
+    "training epoch": "something besides the training step runs in it",
+    "prediction": "something besides one pass in batches runs in it",
+}
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -129,7 +134,48 @@ def help_text() -> str:
     )
 
 
-# ---------------------------------------------------------------------------- inside an epoch
+# ---------------------------------------------------------------------------- inside an epoch and a prediction
+
+
+class Plain(NamedTuple):
+    """What a plain script prints: the seconds of each epoch, and of each prediction of all test rows."""
+
+    epoch_seconds: list[float]
+    predict_seconds: list[float]
+
+
+Pair = tuple[float, float]  # the harness's seconds, the plain script's
+
+
+def steady(result: Result, plain: Plain) -> dict[str, Pair]:
+    """Return {what: its pair}: on either side the median of all but the first, in which something may warm up."""
+    epochs = [epoch.train_seconds for epoch in result.epochs]
+    return {
+        "training epoch": (median(epochs[1:]), median(plain.epoch_seconds[1:])),
+        "prediction": (median(result.predict_seconds[1:]), median(plain.predict_seconds[1:])),
+    }
+
+
+def over_plain(pairs: list[Pair]) -> stats.Estimate:
+    return stats.estimate([ours / theirs for ours, theirs in pairs])
+
+
+def reached(value: stats.Estimate) -> str:
+    """Return what the whole interval of a ratio to the plain script shows: within which goal it is, or above both."""
+    for goal in GOALS["plain"]:
+        if value.high is not None and value.high <= goal:
+            return f"within {goal}"
+    return "above" if value.low is not None and value.low > GOALS["plain"][-1] else "not shown"
+
+
+def slower(label: str, workload: str, what: str, value: stats.Estimate) -> str | None:
+    """Return in words that the harness takes longer than the plain script; None where the interval does not show it."""
+    if reached(value) != "above":
+        return None
+    return (
+        f"{label} on {workload}: a {what} takes {value.median:.2f} times what its plain script does, "
+        f"more than is asked for (at most {GOALS['plain'][-1]}): {SUSPECTS[what]}."
+    )
 
 
 def plain_command(engine: Engine, prepared: Prepared, job: Job, data: Path) -> list[str]:
@@ -157,15 +203,21 @@ def plain_command(engine: Engine, prepared: Prepared, job: Job, data: Path) -> l
     return ["env", *settings, "taskset", "--cpu-list", cpus, prepared.target, *script]
 
 
-def plain_seconds(command: list[str]) -> list[float]:
+def plain_seconds(command: list[str]) -> Plain:
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{run.stderr[-3000:]}")
-    found: list[float] = json.loads(run.stdout.strip().splitlines()[-1])["epoch_seconds"]
-    return found
+    return Plain(**json.loads(run.stdout.strip().splitlines()[-1]))
 
 
-def measured(request: Request, data_dir: Path | None, engine: Engine) -> Iterator[tuple[Job, Result, list[float]]]:
+def write_rows(source: Path, job: Job, folder: Path) -> None:
+    """Write the rows that a job trains on and predicts, for its plain script."""
+    for array in ("train_x", "train_y", "test_x"):
+        rows = job.dataset.test_rows if array == "test_x" else job.dataset.train_rows
+        np.save(folder / f"{array}.npy", np.load(source / f"{array}.npy")[:rows])
+
+
+def measured(request: Request, data_dir: Path | None, engine: Engine) -> Iterator[tuple[Job, Result, Plain]]:
     """Run the harness's jobs, each followed by its plain script on the same rows; yield both."""
     cpus = sorted(os.sched_getaffinity(0))
     plan = make_plan(request, cpus)
@@ -176,14 +228,13 @@ def measured(request: Request, data_dir: Path | None, engine: Engine) -> Iterato
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         source = datasets.prepare("mnist", cache_dir(), data_dir, progress=True)
-        for array in ("train_x", "train_y"):
-            np.save(data / f"{array}.npy", np.load(source / f"{array}.npy")[: plan.train[0].dataset.train_rows])
+        write_rows(source, plan.train[0], data)
         yield from _measured(plan, jobs, data, data_dir, engine)
 
 
 def _measured(
     plan: Plan, jobs: dict[str, Job], data: Path, data_dir: Path | None, engine: Engine
-) -> Iterator[tuple[Job, Result, list[float]]]:
+) -> Iterator[tuple[Job, Result, Plain]]:
     with tempfile.TemporaryDirectory() as name, RunProgress(session.Console(stderr=True)) as progress:
         for result in orchestrate(plan, engine, RunStore(Path(name)), cache_dir(), data_dir, progress):
             job = jobs.get(result.job_id)
@@ -195,21 +246,20 @@ def _measured(
             yield job, result, plain_seconds(plain_command(engine, prepared, job, data))
 
 
-def epochs_table(request: Request, data_dir: Path | None, engine: Engine) -> str:
-    """Return the table of steady epochs: the median of all epochs but the first, of either side, paired by round."""
-    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+def plain_table(request: Request, data_dir: Path | None, engine: Engine) -> str:
+    """Return the table of steady epochs and predictions over those of plain scripts, and what in it is too slow."""
+    found: dict[tuple[str, str, str], list[Pair]] = {}
     for job, result, plain in measured(request, data_dir, engine):
-        pair = median(epoch.train_seconds for epoch in result.epochs[1:]), median(plain[1:])
-        found.setdefault((job.workload, job.framework.label), []).append(pair)
-    rows = []
-    for (workload, label), pairs in sorted(found.items()):
-        value = stats.estimate([ours / theirs for ours, theirs in pairs])
-        missed = value.low is not None and value.low > GOALS["epoch"]
-        reached = "yes" if value.median <= GOALS["epoch"] else "no" if missed else "not shown"
+        for what, pair in steady(result, plain).items():
+            found.setdefault((what, job.workload, job.framework.label), []).append(pair)
+    rows, lines = [], []
+    for (what, workload, label), pairs in sorted(found.items(), key=lambda item: (item[0][0] == "prediction", item[0])):
+        value = over_plain(pairs)
         ours, theirs = (number(median(side)) for side in zip(*pairs, strict=True))
-        rows.append([workload, label, ours, theirs, words(value), reached])
-    headers = ("workload", "framework", "harness: epoch s", "plain: epoch s", "ratio [95%]", "within 1.02")
-    return table(rows, headers)
+        rows.append([what, workload, label, ours, theirs, words(value), reached(value)])
+        lines.append(slower(label, workload, what, value))
+    headers = ("what", "workload", "framework", "harness: s", "plain: s", "harness over plain [95%]", "goal")
+    return "\n\n".join([table(rows, headers), *[f"- {line}" for line in lines if line]])
 
 
 def main(
@@ -231,15 +281,18 @@ def main(
     )
     engine, why = session.choose_engine(engine_name)
     template = make_plan(request, sorted(os.sched_getaffinity(0))).train[0]
+    wished, asked = GOALS["plain"]
     parts = [
         "# What Bakeoff costs",
         f"Printed by `make bench-overhead` on {os.cpu_count()} CPUs, engine {engine.name} ({why}), {threads} thread.",
         null_job(identified(template, "numpy", "null")),
         help_text(),
-        "The harness's steady epoch over that of a plain script in the same environment, with the same arrays, batches "
-        "and threads ([benchmarks/plain](../benchmarks/plain), the fastest loop that the framework's documentation "
-        f"shows); medians over {repeats} pairs. The goal is a ratio of at most {GOALS['epoch']}.",
-        epochs_table(request, datasets.find_data_dir(data_dir), engine),
+        "The harness's steady epoch, and its prediction of all test rows, over those of a plain script in the same "
+        "environment, with the same arrays, batches and threads ([benchmarks/plain](../benchmarks/plain), the fastest "
+        f"loop that the framework's documentation shows); medians over {repeats} pairs. The goal is a ratio of at most "
+        f"{asked}, better {wished}: `within` stands where the whole interval is below, `above` where all of it is "
+        "above the larger, `not shown` where the pairs do not tell.",
+        plain_table(request, datasets.find_data_dir(data_dir), engine),
     ]
     page = "\n\n".join(parts) + "\n"
     sys.stdout.write(page)

@@ -1,4 +1,4 @@
-"""Plain Chainer: the custom loop of its MNIST example, over arrays. Prints the seconds of epochs and predictions."""
+"""Plain Chainer: the custom loop of its MNIST example, over arrays. Prints the seconds."""
 
 import argparse
 import json

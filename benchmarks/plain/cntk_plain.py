@@ -1,4 +1,4 @@
-"""Plain CNTK: the Trainer and minibatches of its tutorials 103 (MNIST). Prints the seconds of epochs and predictions."""
+"""Plain CNTK: the Trainer and minibatches of its tutorials 103 (MNIST). Prints the seconds."""
 
 import argparse
 import json

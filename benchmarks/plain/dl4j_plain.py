@@ -68,7 +68,8 @@ for epoch in range(a.epochs):
     start = time.perf_counter()
     model.fit(ViewIterator(data, 128))
     epoch_seconds.append(time.perf_counter() - start)
-tests = DataSet(to_nd4j(test_images), None)
+no_labels = np.zeros((len(test_images), 10), np.float32)  # the iterator cuts them too
+tests = DataSet(to_nd4j(test_images), to_nd4j(no_labels))
 predict_seconds = []
 for _ in range(10):
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Plain JAX: the loop of its training cookbook, batches on the device, Optax. Prints the seconds of epochs and predictions."""
+"""Plain JAX: the loop of its training cookbook, batches on the device, Optax. Prints the seconds."""
 
 import argparse
 import functools

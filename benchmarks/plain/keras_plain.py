@@ -1,4 +1,4 @@
-"""Plain Keras: a Sequential model, compile and fit; KERAS_BACKEND chooses what computes. Prints {"epoch_seconds"}."""
+"""Plain Keras: a Sequential model, compile and fit; KERAS_BACKEND chooses what computes. Prints the seconds."""
 
 import argparse
 import json
@@ -19,6 +19,7 @@ if keras.config.backend() == "torch":
     import torch
 
     torch.set_num_threads(a.threads)
+    keras.config.set_image_data_format("channels_first")  # PyTorch's own: no transposing around every convolution
 if keras.config.backend() == "tensorflow":
     import tensorflow as tf
 
@@ -27,6 +28,8 @@ if keras.config.backend() == "tensorflow":
 images = np.load(a.data_folder + "/train_x.npy").reshape(-1, 28, 28, 1).astype(np.float32) / np.float32(255)
 test_images = np.load(a.data_folder + "/test_x.npy").reshape(-1, 28, 28, 1).astype(np.float32) / np.float32(255)
 labels = np.load(a.data_folder + "/train_y.npy").astype(np.int32)
+if keras.config.image_data_format() == "channels_first":  # of one channel: the same bytes
+    images, test_images = images.reshape(-1, 1, 28, 28), test_images.reshape(-1, 1, 28, 28)
 layers = keras.layers
 conv = [
     layers.Conv2D(8, 5, activation="relu"), layers.MaxPooling2D(2),
@@ -39,16 +42,17 @@ model.compile(
     loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
 )
 
+as_tensor = torch.from_numpy if keras.config.backend() == "torch" else np.asarray  # fit takes PyTorch's tensors
 epoch_seconds = []
 for epoch in range(a.epochs):
     order = np.random.RandomState([a.seed, epoch]).permutation(len(images))
-    x, y = images[order], labels[order]
+    x, y = as_tensor(images[order]), as_tensor(labels[order])
     start = time.perf_counter()
     model.fit(x, y, batch_size=128, shuffle=False, verbose=0)
     epoch_seconds.append(time.perf_counter() - start)
-predict_seconds = []
+tests, predict_seconds = as_tensor(test_images), []
 for _ in range(10):
     start = time.perf_counter()
-    outputs = model.predict(test_images, batch_size=512, verbose=0)
+    outputs = model.predict(tests, batch_size=512, verbose=0)
     predict_seconds.append(time.perf_counter() - start)
 print(json.dumps({"epoch_seconds": epoch_seconds, "predict_seconds": predict_seconds}))

@@ -1,4 +1,4 @@
-"""Plain MXNet: the loop of its Gluon tutorials over hybridised blocks. Prints the seconds of epochs and predictions."""
+"""Plain MXNet: the loop of its Gluon tutorials over hybridised blocks. Prints the seconds."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""Plain Theano: its deep-learning tutorial's compiled step over shared data. Prints the seconds of epochs and predictions."""
+"""Plain Theano: its deep-learning tutorial's compiled step over shared data. Prints the seconds."""
 
 import argparse
 import json
@@ -40,8 +40,9 @@ start, stop = T.lscalars("start", "stop")
 x, y = data_x[start:stop], data_y[start:stop]
 if a.workload == "cnn":
     for kernel, bias, mode in ((*weights[:2], "valid"), (*weights[2:4], "half")):
-        x = T.nnet.conv2d(x, kernel, border_mode=mode, filter_shape=kernel.get_value().shape)
-        x = pool_2d(T.nnet.relu(x + bias.dimshuffle("x", 0, "x", "x")), (2, 2), ignore_border=True)
+        x = T.nnet.conv2d(x, kernel, border_mode=mode, filter_shape=kernel.get_value().shape, filter_flip=False)
+        x = x + bias.dimshuffle("x", 0, "x", "x")
+        x = pool_2d(x * (x > 0), (2, 2), ignore_border=True)  # its gradient is cheaper than that of T.nnet.relu
 else:
     x = T.tanh(T.dot(x.flatten(2), weights[0]) + weights[1])
 logits = T.dot(x.flatten(2), weights[-2]) + weights[-1]

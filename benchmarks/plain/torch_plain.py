@@ -1,4 +1,4 @@
-"""Plain PyTorch: the loop of its tutorial "What is torch.nn really?". Prints the seconds of epochs and predictions."""
+"""Plain PyTorch: the loop of its tutorial "What is torch.nn really?". Prints the seconds."""
 
 import argparse
 import json

@@ -105,6 +105,32 @@ def rate_decay_for_weight_decay(worker):
     worker.build, worker.train_epoch = build_without_weight_decay, train_at_lower_rates
 
 
+def extra_forward_pass(worker):
+    """A second forward pass on every training batch (Theano in DLBench): the numbers stay right, the time does not."""
+    train_epoch = worker.train_epoch
+
+    def train_with_two_passes(handle, rates):
+        forward = worker.forward
+
+        def twice(batch):
+            forward(batch)
+            return forward(batch)
+
+        worker.forward = twice
+        try:
+            return train_epoch(handle, rates)
+        finally:
+            worker.forward = forward
+
+    worker.train_epoch = train_with_two_passes
+
+
+def row_by_row(worker):
+    """Prediction in batches of one row (PyTorch in DLBench, Torch7 in Kovalev et al.): right numbers, another time."""
+    predict = worker.predict
+    worker.predict = lambda handle: np.concatenate([predict([row, None]) for row in handle[0].split(1)])
+
+
 def without_numpy(worker):
     """No defect: NumPy's arithmetic raises while the worker trains, so that only the framework can compute.
 
