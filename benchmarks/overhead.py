@@ -256,10 +256,10 @@ def plain_table(request: Request, data_dir: Path | None, engine: Engine) -> str:
     for (what, workload, label), pairs in sorted(found.items(), key=lambda item: (item[0][0] == "prediction", item[0])):
         value = over_plain(pairs)
         ours, theirs = (number(median(side)) for side in zip(*pairs, strict=True))
-        rows.append([what, workload, label, ours, theirs, words(value), reached(value)])
+        rows.append([workload, label, what, ours, theirs, words(value), reached(value)])
         lines.append(slower(label, workload, what, value))
-    headers = ("what", "workload", "framework", "harness: s", "plain: s", "harness over plain [95%]", "goal")
-    return "\n\n".join([table(rows, headers), *[f"- {line}" for line in lines if line]])
+    headers = ("workload", "framework", "what", "harness: s", "plain: s", "harness over plain [95%]", "goal")
+    return "\n\n".join([table(rows, headers, left=3), *[f"- {line}" for line in lines if line]])
 
 
 def main(

@@ -15,8 +15,8 @@ from orchestrator.store import RunStore
 from tests.contract.environments import run_script
 from workers.spec import Result
 
-ROUNDS = 5
-ROWS = 640
+ROUNDS = 11
+ROWS = 384
 EPOCHS = 4
 DEFECTS = ("none", "extra_forward_pass", "row_by_row")
 
