@@ -26,6 +26,8 @@ JOBS = {
     "images": BASES["images"],  # batch normalisation: a compile must not move running statistics
     "steps": BASES["steps"],  # a stateful LSTM
 }
+# Batch normalisation follows: the gradient is nothing but rounding, and may be zero.
+WITHOUT_GRADIENT = {("images", "conv2d_1/bias")}
 
 
 @pytest.mark.parametrize("label", LABELS)
@@ -42,7 +44,8 @@ def test_a_build_that_compiles_leaves_weights_optimiser_and_dropout_as_they_were
         for tensor, value in weights[name].items():
             for how in ("compiled", "lazy"):
                 assert np.array_equal(found[f"{how}/start/{tensor}"], value), (name, tensor)
-            assert not np.array_equal(found[f"compiled/end/{tensor}"], value), (name, tensor)
+            moved = not np.array_equal(found[f"compiled/end/{tensor}"], value)
+            assert moved or (name, tensor) in WITHOUT_GRADIENT, (name, tensor)
             assert np.array_equal(found[f"compiled/end/{tensor}"], found[f"lazy/end/{tensor}"]), (name, tensor)
 
 
