@@ -1,6 +1,7 @@
 """What a framework that is only half added still lacks, wherever its name turns up first."""
 
-from collections.abc import Mapping
+import ast
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
@@ -49,3 +50,32 @@ def _worker(root: Path, name: str) -> list[str]:
         return [f"{file}: missing"]
     last = (root / file).read_text(encoding="utf-8").rstrip().splitlines()[-1]
     return [] if last.startswith("WORKER = ") else [f"{file}: does not end with WORKER = ItsClass"]
+
+
+def sizes(name: str, root: Path) -> tuple[int, int, int]:
+    """Return a framework's lines: its worker's modules, its Dockerfile with the packages asked for, its entry."""
+    modules = [path for path in (root / "workers").glob(f"{name}_*") if path.suffix in (".py", ".lua", ".java")]
+    folder = root / "docker" / name
+    asked = [folder / "Dockerfile", *folder.glob("*.in"), *folder.glob("pom.xml")]
+    tree = ast.parse((root / "orchestrator" / "catalogue.py").read_text(encoding="utf-8"))
+    (entry,) = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_entry_of(node, name)]
+    return _lines(modules), _lines(asked), (entry.end_lineno or 0) - entry.lineno + 1
+
+
+def size_table(root: Path) -> str:
+    """Return the table of CONTRIBUTING.md."""
+    rows = ["| framework | worker | Dockerfile and packages asked for | entry |", "|---|--:|--:|--:|"]
+    for name in FRAMEWORKS:
+        rows.append("| {} | {} | {} | {} |".format(name, *sizes(name, root)))
+    return "\n".join(rows)
+
+
+def _is_entry_of(node: ast.Call, name: str) -> bool:
+    return any(
+        word.arg == "name" and isinstance(word.value, ast.Constant) and word.value.value == name
+        for word in node.keywords
+    )
+
+
+def _lines(files: Iterable[Path]) -> int:
+    return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files)

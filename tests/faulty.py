@@ -1,5 +1,6 @@
 """A framework that fails on demand: the NumPy worker, with a way to fail for each workload's name."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -67,9 +68,9 @@ def install(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a copy of the project with the faulty framework in ``root`` the one that plans, builds and runs."""
     shutil.copytree(catalogue.WORKERS_DIR, root / "workers", ignore=shutil.ignore_patterns("__pycache__"))
     (root / "workers" / "faulty_worker.py").write_text(WORKER)
-    for part, copied in (("worker", "numpy"), ("layers", "layers")):  # modules of its own
+    for part, copied in (("worker", "numpy"), ("layers", "layers"), ("windows", "windows")):  # modules of its own
         source = (root / "workers" / f"numpy_{part}.py").read_text()
-        (root / "workers" / f"faulty_{copied}.py").write_text(source.replace("numpy_layers", "faulty_layers"))
+        (root / "workers" / f"faulty_{copied}.py").write_text(re.sub("numpy_(layers|windows)", r"faulty_\1", source))
     shutil.copytree(catalogue.DOCKER_DIR, root / "docker")
     shutil.copytree(root / "docker" / "numpy", root / "docker" / "faulty")
     dockerfile = root / "docker" / "faulty" / "Dockerfile"

@@ -1,4 +1,5 @@
-"""The reference: losses, optimisers and the training loop of the spec in plain NumPy; its layers are numpy_layers.
+"""The reference: losses, optimisers and the training loop of the spec in plain NumPy; its layers are numpy_layers
+and numpy_windows.
 
 Written to be read, not to be fast. In float64 it is what the parity gate holds every framework to; in
 float32 it is a framework of its own.
@@ -9,6 +10,7 @@ from typing import Any, Dict
 import numpy as np
 
 from . import numpy_layers as layers
+from . import numpy_windows as windows
 from .numpy_layers import sigmoid
 from .worker import Worker, decayed, layer_weights
 
@@ -102,10 +104,10 @@ class NumpyWorker(Worker):
         "flatten": layers.Flatten,
         "reshape": layers.Reshape,
         "dropout": layers.Dropout,
-        "conv2d": layers.Conv2D,
-        "conv1d": layers.Conv1D,
-        "maxpool2d": layers.MaxPool2D,
-        "averagepool2d": layers.AveragePool2D,
+        "conv2d": windows.Conv2D,
+        "conv1d": windows.Conv1D,
+        "maxpool2d": windows.MaxPool2D,
+        "averagepool2d": windows.AveragePool2D,
         "globalmaxpool1d": layers.GlobalMaxPool1D,
         "batchnorm": layers.BatchNorm,
         "embedding": layers.Embedding,

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.catalogue import FRAMEWORKS, ROOT, FrameworkEntry
-from tests.adding import lacks, names
+from tests.adding import lacks, names, size_table
+from workers.recipe import framework_of
 
 
 @pytest.fixture
@@ -79,3 +80,14 @@ def test_a_worker_without_its_last_line_is_named(copy: Path) -> None:
     path = copy / "workers" / "torch_worker.py"
     path.write_text(path.read_text().replace("WORKER = ", "OTHER = "))
     assert lacks("torch", copy) == ["workers/torch_worker.py: does not end with WORKER = ItsClass"]
+
+
+def test_contributing_says_how_many_lines_each_framework_took() -> None:
+    table = size_table(ROOT)
+    assert table in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), f"it should say:\n{table}"
+
+
+def test_no_module_of_a_worker_is_longer_than_about_200_lines() -> None:
+    lengths = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "workers").glob("*_*.py")}
+    own = {file: length for file, length in lengths.items() if framework_of(file, ROOT)}
+    assert {file: length for file, length in own.items() if length > 220} == {}
