@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from orchestrator import stats
 from workers.compat import Literal
-from workers.spec import Job, Record, Result
+from workers.spec import Job, Phases, Record, Result
 
 Parity = Literal["passed", "failed", "not run"]
 Recipes = Mapping[tuple[str, str], str]
@@ -126,6 +126,11 @@ def read_cell(row: Row, recipes: Recipes) -> Cell:
     return cell
 
 
+def _build_seconds(phases: Phases) -> float | None:
+    """Return what passes before a model can be trained at its speed: its making, and a virtual machine's warm-up."""
+    return None if phases.build_seconds is None else phases.build_seconds + (phases.warm_up_seconds or 0.0)
+
+
 def _measured(cell: Cell, job: Job, results: Sequence[Result]) -> None:
     """Fill in what the ok rounds of a cell measured."""
     read = [result.epochs[cell.epochs - 1] for result in results]
@@ -136,7 +141,7 @@ def _measured(cell: Cell, job: Job, results: Sequence[Result]) -> None:
     cell.latency_seconds = middle([median(r.latency_seconds) for r in results if r.latency_seconds])
     cell.accuracy = middle([epoch.accuracy for epoch in read])
     cell.test_loss = middle([epoch.test_loss for epoch in read])
-    cell.build_seconds = middle([result.phases.build_seconds for result in results])
+    cell.build_seconds = middle([_build_seconds(result.phases) for result in results])
     caches = {result.environment.compile_cache for result in results}
     cell.compile_cache = caches.pop() if len(caches) == 1 else "cold or warm"
     cell.spread = stats.spread(times) if len(times) > 1 else None

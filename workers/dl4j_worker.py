@@ -87,6 +87,7 @@ class Dl4jWorker(Worker):
         "lstm": dl4j_layers.lstm,
     }
     layout = "channels_first"
+    model: Any = None
     composed = {
         "dense": "behind images: the kernel's rows in DL4J's order of channel, height, width",
         "flatten": "an input preprocessor that puts the channels last, where the next layer is not dense",
@@ -114,22 +115,12 @@ class Dl4jWorker(Worker):
         dl4j_jvm.start(threads)
 
     @memory_errors
-    def build(self, job, weights):
-        """Besides, train a network of its own on rows of zeros, until Java's compiler has seen a training step often.
+    def warm_up(self, job, weights):
+        """Train on rows of zeros until Java's compiler has seen a training step often.
 
         It interprets at first (an epoch of an MLP was seen to take twice as long), as others trace or compile.
         """
-        self.job = job
-        self.model: Any = None  # an earlier build's goes before another comes
-        nd4j = org.nd4j.linalg.factory.Nd4j
-        nd4j.setDefaultDataTypes(data_type(job.precision), data_type(job.precision))
-        if job.kind != "parity":
-            self.warm_up(job, Model(job, weights, self.layers))
-            java.lang.System.gc()  # its arrays go
-        self.model = Model(job, weights, self.layers)
-        nd4j.getRandom().setSeed(JLong(job.seed))
-
-    def warm_up(self, job, model):
+        self.build(job, weights)
         (source,) = job.inputs
         shape = [*source.shape[2:], *source.shape[:2]] if len(source.shape) == 3 else source.shape
         x = np.zeros([WARM_UP_ROWS, *shape], "int32" if source.dtype == "int32" else "float32")
@@ -139,8 +130,19 @@ class Dl4jWorker(Worker):
         handle = self.stage({source.name: x}, targets)
         job_steps = -(-job.dataset.train_rows // job.recipe.batch_size) * job.recipe.epochs
         for _ in range(min(job_steps, WARM_UP_STEPS)):
-            model.fit(handle.dataset, [job.recipe.optimiser.learning_rate] * WARM_UP_ROWS)
-            model.output(handle.dataset)
+            self.model.fit(handle.dataset, [job.recipe.optimiser.learning_rate] * WARM_UP_ROWS)
+            self.model.output(handle.dataset)
+        self.model = None
+        java.lang.System.gc()  # its arrays go
+
+    @memory_errors
+    def build(self, job, weights):
+        self.job = job
+        self.model = None  # an earlier build's goes before another comes
+        nd4j = org.nd4j.linalg.factory.Nd4j
+        nd4j.setDefaultDataTypes(data_type(job.precision), data_type(job.precision))
+        self.model = Model(job, weights, self.layers)
+        nd4j.getRandom().setSeed(JLong(job.seed))
 
     @memory_errors
     def stage(self, inputs, targets):

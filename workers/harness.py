@@ -103,6 +103,8 @@ def run_train(job: Job, folder: Path, result: Result) -> None:
     phases = result.phases
     data, phases.data_seconds = timed(lambda: load_data(job, folder))
     weights = load_weights(job, folder)
+    if type(worker).warm_up is not Worker.warm_up:
+        _, phases.warm_up_seconds = timed(lambda: worker.warm_up(job, weights), worker)
     _, phases.build_seconds = timed(lambda: worker.build(job, weights), worker)
     check_parameters(job, weights, worker.parameters())
     result.staging, result.composed = worker.staging, notes_for(job, worker.composed)

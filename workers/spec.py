@@ -511,11 +511,16 @@ class Environment(Record):
 
 
 class Phases(Record):
-    """Seconds of what happens once in a job; the same names for every framework."""
+    """Seconds of what happens once in a job; the same names for every framework.
+
+    ``open_device_seconds``: of a framework in a virtual machine, the start of that. ``warm_up_seconds``: of one whose
+    just-in-time compiler must have seen training first, else null.
+    """
 
     import_seconds: Optional[NonNegative] = None
     open_device_seconds: Optional[NonNegative] = None
     data_seconds: Optional[NonNegative] = None
+    warm_up_seconds: Optional[NonNegative] = None
     build_seconds: Optional[NonNegative] = None
     first_step_seconds: Optional[NonNegative] = None
 

@@ -55,6 +55,12 @@ class Worker:
         """
         raise NotImplementedError
 
+    def warm_up(self, job: Job, weights: Arrays) -> None:
+        """Train a network that is thrown away, where a just-in-time compiler must see training before it is timed.
+
+        A phase of its own; only a worker that overrides this has it.
+        """
+
     def build(self, job: Job, weights: Arrays) -> None:
         """Make ``job.model`` natively with these initial weights, seed its random stream with ``job.seed``
         and compile all that training and prediction need, the last short batch included.

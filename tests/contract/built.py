@@ -40,6 +40,8 @@ def train_both(worker, folder):
         weights = {name.replace("|", "/"): archive[name] for name in archive}
     found = {}
     for name, kind in (("compiled", "train"), ("lazy", "parity")):
+        if name == "compiled":
+            worker.warm_up(job, weights)
         worker.build(job.model_copy(update={"kind": kind}), weights)
         for tensor, value in worker.parameters().items():
             found["/".join((name, "start", tensor))] = value

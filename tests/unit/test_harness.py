@@ -51,7 +51,8 @@ def test_a_result_holds_every_phase_epoch_and_raw_second(prepared: tuple[Job, Pa
     job, folder = prepared
     result = run_job(job, folder)
     assert (result.status, result.reason, result.job_id) == ("ok", None, job.id)
-    assert all(seconds is not None for seconds in result.phases.model_dump().values())
+    phases = result.phases.model_dump()
+    assert {name for name, seconds in phases.items() if seconds is None} == {"warm_up_seconds"}  # NumPy has none
     assert len(result.epochs) == 3
     assert result.epochs[0].train_loss > result.epochs[-1].train_loss
     assert result.phases.first_step_seconds is not None
@@ -274,3 +275,17 @@ def test_where_the_kernel_does_not_tell_the_load_is_unknown(monkeypatch: pytest.
     with clock:
         pass
     assert clock.other_cpus_busy is None
+
+
+def test_a_warm_up_is_a_phase_of_its_own_and_only_of_a_worker_that_has_one(
+    prepared: tuple[Job, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, folder = prepared
+    assert run_job(job, folder).phases.warm_up_seconds is None
+    calls: list[str] = []
+    build = NumpyWorker.build
+    monkeypatch.setattr(NumpyWorker, "warm_up", lambda *_: calls.append("warm_up"), raising=False)
+    monkeypatch.setattr(NumpyWorker, "build", lambda *given: (calls.append("build"), build(*given))[1])
+    result = run_job(job, folder)
+    assert (result.status, calls) == ("ok", ["warm_up", "build"])
+    assert result.phases.warm_up_seconds is not None

@@ -56,6 +56,7 @@ RESULT = Result.model_validate(
             "import_seconds": 1.0,
             "open_device_seconds": 0.1,
             "data_seconds": 0.2,
+            "warm_up_seconds": 0.3,
             "build_seconds": 0.3,
             "first_step_seconds": 0.4,
         },

@@ -111,6 +111,14 @@ def test_the_other_numbers_are_medians_over_rounds() -> None:
     assert found.build_seconds == pytest.approx(3.0)
 
 
+def test_what_a_virtual_machine_warms_up_counts_as_building() -> None:
+    pairs = made_run()
+    for job, result in pairs:
+        if job.framework.name == "torch":
+            result.phases.warm_up_seconds = 4.0
+    assert cell(summary_of(pairs), "mlp", "torch").build_seconds == pytest.approx(7.0)
+
+
 def test_what_was_not_measured_is_null() -> None:
     pairs: list[Pair] = []
     for repeat in range(3):
