@@ -1,17 +1,17 @@
-"""A study's suite in real containers, on real data: every framework and mode, both variants, the run's page."""
+"""A study's suite in real containers, on real data: its frameworks and their modes, both variants, the run's page."""
 
 from pathlib import Path
 
 import pytest
 
-from orchestrator.catalogue import spellings
 from orchestrator.documents import RunInfo
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.store import RunStore
 from orchestrator.summary import Summary, summarise
 from tests.commands import bench
 
-LABELS = set(spellings().values()) - {"numpy"}
+# What the study had (PyTorch for Torch7), and their modes of today; the other frameworks are in test_main_job.py.
+LABELS = ("tf", "tf:eager", "tf:xla", "torch", "torch:compile", "keras", "keras:torch", "keras:jax", "theano")
 SMALL = ("--workloads", "tanh-1x100", "--epochs", "1,2", "--limit-rows", "2000", "--repeats", "1", "--threads", "1")
 
 
@@ -19,7 +19,7 @@ SMALL = ("--workloads", "tanh-1x100", "--epochs", "1,2", "--limit-rows", "2000",
 def run(docker_engine: DockerEngine, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of one workload of the suite, at a small scale, in every framework and mode."""
     folder = tmp_path_factory.mktemp("kovalev")
-    arguments = ("--suite", "kovalev2016", "--variant", "both", "--frameworks", "all-modes", "--engine", "docker")
+    arguments = ("--suite", "kovalev2016", "--variant", "both", "--frameworks", ",".join(LABELS), "--engine", "docker")
     done = bench("orchestrate", *arguments, *SMALL, "--data-dir", data_dir, folder=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "tf:xla: kovalev2016 did not have it, so it has no row of variant paper." in done.stdout
@@ -36,7 +36,7 @@ def summary_of(run: Path) -> tuple[RunInfo, Summary]:
 def test_every_mode_is_a_row_with_its_own_time_to_compile(run: Path) -> None:
     info, summary = summary_of(run)
     matched = [cell for cell in summary.cells if cell.variant == "matched"]
-    assert {cell.framework for cell in matched} == LABELS
+    assert {cell.framework for cell in matched} == set(LABELS)
     assert {cell.epochs for cell in matched} == {1, 2}
     assert all(cell.parity == "passed" and cell.comparable for cell in matched)
     assert all(cell.build_seconds for cell in matched)
