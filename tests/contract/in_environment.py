@@ -17,7 +17,7 @@ FRAMEWORK = NAME.split("@")[0]
 
 from workers import threads  # noqa: E402
 
-threads.pin(2, [])
+threads.pin(1, [])  # two of these run side by side
 
 import defects  # noqa: E402
 import numpy as np  # noqa: E402
@@ -33,12 +33,12 @@ def main():
     module = importlib.import_module("workers.{}_worker".format(FRAMEWORK))
     verdicts = {}
     opened = module.WORKER()
-    opened.open_device("cpu", 2)
+    opened.open_device("cpu", 1)
     for case in cases:
         worker = opened
         if case["change"]:
             worker = module.WORKER()
-            worker.open_device("cpu", 2)
+            worker.open_device("cpu", 1)
             getattr(defects, case["change"])(worker)
         with np.load(os.path.join(FOLDER, case["record"] + ".npz")) as archive:
             record = dict(archive)
