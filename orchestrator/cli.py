@@ -210,6 +210,7 @@ def frameworks(
         out.print(lists.frameworks(entries))
         return
     out.print(lists.layers(entries))
+    out.print(*(f"{mark} {word}" for word, mark in lists.MARKS.items()), sep="   ", highlight=False)
     out.print("composed: in some of its forms, from the framework's own operations, namely:\n", highlight=False)
     for line in lists.composed(entries):
         out.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -15,7 +15,7 @@ from orchestrator.workload import Workload, resolved_layers
 from workers.spec import Job, Result
 
 COLOURS = {"ok": "green", "warning": "yellow", "problem": "bold red"}
-CELLS = {"unsupported": "red", "composed": "yellow"}
+MARKS = {"native": Text("●", "green"), "composed": Text("○", "yellow"), "unsupported": Text("-", "red")}
 
 
 def frameworks(entries: Iterable[FrameworkEntry]) -> Table:
@@ -29,12 +29,12 @@ def frameworks(entries: Iterable[FrameworkEntry]) -> Table:
 
 
 def layers(entries: Sequence[FrameworkEntry]) -> Table:
-    """Return framework x layer kind: a row for each kind of the spec."""
+    """Return framework x layer kind: a row for each kind of the spec, in marks, since the words are too wide."""
     table = _table("layer kind", *(entry.name for entry in entries))
     found = [capabilities(entry.name) for entry in entries]
     for kind in layer_kinds():
         cells = [worker.of(kind) for worker in found]
-        table.add_row(kind, *(Text(cell, style=CELLS.get(cell, "")) for cell in cells))
+        table.add_row(kind, *(MARKS[cell] for cell in cells))
     return table
 
 
