@@ -151,13 +151,13 @@ CHEAP = {"mlp", "lstm"}
 ELSEWHERE = {row.label for row in every_entry() if row.chosen_version} | {"keras:theano"}
 DEFECTS = {  # published ones: the base that shows them, the pass and the tensor in which the gate sees them first
     "second_bias": ("lstm", "gradient", "lstm_1/bias"),
-    "dropout_always": ("cnn", "gradient", "outputs"),
+    "dropout_always": ("cnn", "dropout", "outputs"),
     "dropout_never": ("cnn", "dropout", "dropout_1/mask"),
     "own_weights": ("mlp", "gradient", "dense_1/kernel"),
     "normal_weights": ("mlp", "gradient", "dense_1/kernel"),
     "sigmoid_for_tanh": ("mlp", "gradient", "outputs"),
     "keeps_training": ("mlp", "recipe", "dense_1/kernel"),
-    "rate_decay_for_weight_decay": ("mlp", "recipe", "dense_1/kernel"),
+    "rate_decay_for_weight_decay": ("mlp", "recipe", "loss of step 2"),
 }
 LABELS = sorted(set(spellings().values()) - {"numpy"})
 
