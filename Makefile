@@ -10,10 +10,10 @@ help: ## Show this list.
 quick: .venv/.ready ## Compare TensorFlow, PyTorch and Theano on three small models (docker if it answers, else local).
 	$(BENCH) orchestrate --frameworks tf,torch,theano --suite quick
 
-# The first part measures nothing, so two of its tests run side by side; the second has the machine to itself.
+# Contract tests measure nothing, so that two run side by side; the others have the machine to themselves.
 test: .venv/.ready ## Run every test; those that need Docker or real data skip where there is none.
-	.venv/bin/python -m pytest --numprocesses 2 --dist worksteal tests/contract tests/unit
-	.venv/bin/python -m pytest tests/test_quality.py tests/e2e tests/docker
+	.venv/bin/python -m pytest --numprocesses 2 --dist worksteal tests/contract
+	.venv/bin/python -m pytest --ignore tests/contract
 
 lint: .venv/.ready ## Run ruff and mypy, as the tests do.
 	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
