@@ -6,7 +6,7 @@ import typing
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.catalogue import WORKERS_DIR
+from orchestrator import catalogue
 from workers import spec
 
 
@@ -36,9 +36,9 @@ def layer_kinds() -> list[str]:
 
 
 @functools.cache
-def capabilities(framework: str, workers_dir: Path = WORKERS_DIR) -> Capabilities:
+def capabilities(framework: str, workers_dir: Path | None = None) -> Capabilities:
     """Return what the worker of a framework declares. Raises LookupError where its source does not show it."""
-    path = workers_dir / f"{framework}_worker.py"
+    path = (workers_dir or catalogue.WORKERS_DIR) / f"{framework}_worker.py"
     body = ast.parse(path.read_text(encoding="utf-8")).body
     names = [value.id for value in _assigned(body, "WORKER") if isinstance(value, ast.Name)]
     found = [item for item in body if isinstance(item, ast.ClassDef) and item.name in names]

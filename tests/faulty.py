@@ -9,6 +9,7 @@ import pytest
 from orchestrator import catalogue, recipe
 from orchestrator.catalogue import FrameworkEntry
 from orchestrator.engines import docker, local
+from workers.numpy_worker import NumpyWorker
 
 WORKER = '''"""Fails in build of a measured job, in the way that the workload's name says."""
 
@@ -20,6 +21,8 @@ from .faulty_numpy import NumpyWorker
 
 
 class FaultyWorker(NumpyWorker):
+    layers = {LAYERS}
+
     def build(self, job, weights):
         super().build(job, weights)
         self.nan = job.kind == "train" and job.workload == "diverges"
@@ -67,7 +70,9 @@ SUITE = "suite: failures\ntitle: Every way to fail\nrepeats: 1\nworkloads:\n" + 
 def install(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a copy of the project with the faulty framework in ``root`` the one that plans, builds and runs."""
     shutil.copytree(catalogue.WORKERS_DIR, root / "workers", ignore=shutil.ignore_patterns("__pycache__"))
-    (root / "workers" / "faulty_worker.py").write_text(WORKER)
+    layers = ", ".join(f'"{kind}": NumpyWorker.layers["{kind}"]' for kind in NumpyWorker.layers)
+    worker = WORKER.replace("LAYERS", layers)
+    (root / "workers" / "faulty_worker.py").write_text(worker)
     for part, copied in (("worker", "numpy"), ("layers", "layers"), ("windows", "windows")):  # modules of its own
         source = (root / "workers" / f"numpy_{part}.py").read_text()
         (root / "workers" / f"faulty_{copied}.py").write_text(re.sub("numpy_(layers|windows)", r"faulty_\1", source))
@@ -81,7 +86,7 @@ def install(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 monkeypatch.setattr(module, name, value)
     # A framework whose environment cannot be had: its requirements are in no index.
     shutil.copytree(root / "docker" / "faulty", root / "docker" / "absent")
-    (root / "workers" / "absent_worker.py").write_text(WORKER)
+    (root / "workers" / "absent_worker.py").write_text(worker)
     (root / "docker" / "absent" / "requirements.txt").write_text(
         "numpy==0.0.0 \\\n    --hash=sha256:" + "0" * 64 + "\n"
     )

@@ -49,6 +49,7 @@ def train_both(worker, folder):
         rows = job.dataset.train_rows
         for _ in range(2):
             handle = staged(worker, job, data["x"][:rows], data["y"][:rows])
+            worker.reset_states()  # as the harness does before each epoch
             worker.train_epoch(handle, np.full(-(-rows // job.recipe.batch_size), 0.01))
             for count in (job.dataset.test_rows, 1):
                 worker.predict(staged(worker, job, data["x"][:count], data["y"][:count]))
