@@ -111,7 +111,7 @@ def test_a_second_run_uses_the_cached_verdicts(quick: Path, docker_engine: Docke
 def test_one_epoch_of_lenet_on_mnist_agrees_between_the_frameworks(
     docker_engine: DockerEngine, data_dir: Path, tmp_path: Path
 ) -> None:
-    """On a sixth of its rows here; docs/agreement.md has all of them."""
+    """On a sixth of its rows."""
     arguments = ("--frameworks", "all", "--suite", LENET, "--engine", "docker", "--limit-rows", "10000")
     run = bench("orchestrate", *arguments, "--data-dir", data_dir, folder=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
