@@ -157,7 +157,9 @@ def main(
         f"Made by `make parity`: {len(jobs)} cells ({len(MODELS)} models x {len(OPTIMISERS)} optimisers x "
         f"{len(SCHEDULES)} schedules) in each framework, each held to the float64 reference as "
         "[the gate](architecture.md#the-parity-gate) does it in every run. A number is the relative error of an "
-        "update, the one nearest its bound in all cells of its row, and in brackets how much of the bound it takes.",
+        "update, the one nearest its bound in all cells of its row, and in brackets how much of the bound it takes. "
+        "A large error beside a small share is one that rounding alone decides: a bias before batch normalisation has "
+        "no gradient, and Adam divides by its size.",
         matrix("Layers", 0, results),
         matrix("Optimisers", 1, results),
         matrix("Schedules", 2, results),
