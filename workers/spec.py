@@ -375,10 +375,45 @@ class SequentialModel(Record):
     weights_sha256: Text
 
 
+class Reviews(Record):
+    """Texts of word ranks, of any length, made rows as Keras' imdb.load_data and pad_sequences make them.
+
+    Rank r becomes token r + 3; 0 pads in front, 1 begins each text, and 2 stands for the words whose token would not
+    be below ``vocabulary_size``. Of a longer text the last ``length`` tokens are kept.
+    """
+
+    kind: Literal["reviews"]
+    vocabulary_size: Count
+    length: Count
+
+
+class Streams(Record):
+    """One text cut into as many contiguous streams as a batch has rows (Zaremba et al. 2014).
+
+    Row k of a batch goes on where row k of the batch before it ended; what does not fill a batch is left out. The
+    target of each of its ``steps`` words is the next one.
+    """
+
+    kind: Literal["streams"]
+    steps: Count
+
+
+class Windows(Record):
+    """One text as overlapping rows of ``steps`` words, one beginning ``every`` so many; targets: the next words."""
+
+    kind: Literal["windows"]
+    steps: Count
+    every: Count
+
+
+View = Annotated[Union[Reviews, Streams, Windows], Field(discriminator="kind")]
+
+
 class Input(Record):
     """One input array. A worker gets float32 ``raw * scale + offset``, or int32 tokens as they are.
 
-    ``pad`` zeros stand around each image (of raw values); ``shape`` counts them.
+    ``pad`` zeros stand around each image (of raw values); ``shape`` counts them. ``view``: how rows are made of a
+    dataset of words.
     """
 
     name: Text
@@ -387,15 +422,29 @@ class Input(Record):
     scale: Positive = 1.0
     offset: Real = 0.0
     pad: Index = 0
+    view: Optional[View] = None
 
 
 class Dataset(Record):
-    """The canonical arrays that a job reads; the first rows of each split are used."""
+    """The arrays that a job reads, known by their checksum; the first rows of each split are used.
+
+    ``validation_rows``: so many, of the training split and behind ``train_rows``, are scored after every epoch and
+    not trained on. ``synthetic``: drawn at random in the shapes of ``name``, so that no score of them means anything.
+    """
 
     name: Text
     checksum: Text
     train_rows: Count
     test_rows: Count
+    validation_rows: Index = 0
+    synthetic: Flag = False
+
+
+class Target(Record):
+    """What a ``target`` job trains towards, on the test rows: an accuracy of at least ``value``, or at most an error."""
+
+    metric: Literal["accuracy", "perplexity", "squared_error", "absolute_error"]
+    value: NonNegative
 
 
 class Framework(Record):
@@ -455,17 +504,19 @@ class Verdict(Record):
 class Job(Record):
     """One measured training (``train``) or one pass through the parity gate (``parity``), complete in itself.
 
-    A ``null`` job does nothing: what it takes is what a job costs around its work. A ``lines`` job trains once over
-    its rows and counts the worker's lines that run. ``reference_sha256`` names the
-    float64 reference that a parity job is held to; without one it makes it. ``carried_epochs``: so many epochs are
-    trained before the first measured one, unmeasured, as where a study's model trained on across its repeats.
-    ``read_at_epochs``: after so many epochs a summary reads the results; empty: after the last one only.
-    ``differs``: in variant ``paper``, in words, what this framework does that the matched variant does not.
+    A ``target`` job trains until it reaches its ``target``, at most for the recipe's epochs. A ``null`` job does
+    nothing: what it takes is what a job costs around its work. A ``lines`` job trains once over its rows and counts
+    the worker's lines that run. ``reference_sha256`` names the float64 reference that a parity job is held to; without
+    one it makes it. ``carried_epochs``: so many epochs are trained before the first measured one, unmeasured, as where
+    a study's model trained on across its repeats. ``read_at_epochs``: after so many epochs a summary reads the
+    results; empty: after the last one only. ``differs``: in variant ``paper``, in words, what this framework does that
+    the matched variant does not. ``dropout_in_prediction``: a published defect, in that variant alone. ``scale``: the
+    share of the suite's rows, and of its epochs, that are used.
     """
 
     schema_version: Literal[1] = 1
     id: Text
-    kind: Literal["parity", "train", "null", "lines"]
+    kind: Literal["parity", "train", "target", "null", "lines"]
     framework: Framework
     suite: Text
     variant: Literal["matched", "paper"] = "matched"
@@ -480,6 +531,9 @@ class Job(Record):
     seed: Index
     repeat: Index = 0
     carried_epochs: Index = 0
+    target: Optional[Target] = None
+    dropout_in_prediction: Flag = False
+    scale: Positive = 1.0
     read_at_epochs: List[Count] = []
     differs: List[Text] = []
     limits: Limits
@@ -529,7 +583,8 @@ class Epoch(Record):
     """One pass over the training rows. The first epoch's train_seconds include the job's first step.
 
     ``train_loss`` is the mean over the rows as training went; the test figures are of the parameters after it.
-    ``accuracy`` is null for regression.
+    ``accuracy`` is null for regression, and where the data are synthetic; ``perplexity``: of a language model, exp of
+    the mean loss of a word; the errors: of regression, their mean over all numbers.
     """
 
     stage_seconds: NonNegative
@@ -538,6 +593,38 @@ class Epoch(Record):
     train_loss: Real
     test_loss: Real
     accuracy: Optional[NonNegative] = None
+    perplexity: Optional[NonNegative] = None
+    squared_error: Optional[NonNegative] = None
+    absolute_error: Optional[NonNegative] = None
+    validate_seconds: Optional[NonNegative] = None
+    validation_loss: Optional[Real] = None
+    validation_accuracy: Optional[NonNegative] = None
+
+
+class Resources(Record):
+    """What a job used in one of its phases, sampled from outside of it. What could not be read is null.
+
+    ``cpu_percent``: of the CPUs that the job was given. Resident memory is that of all its processes;
+    ``memory_percent``: its peak, of the job's limit. ``throttled_seconds``: held back by a CPU quota. Of the GPU:
+    means over the samples, the memory its peak.
+    """
+
+    phase: Text
+    seconds: NonNegative
+    samples: Index
+    cpu_percent: Optional[NonNegative] = None
+    mean_rss_bytes: Optional[NonNegative] = None
+    peak_rss_bytes: Optional[NonNegative] = None
+    memory_percent: Optional[NonNegative] = None
+    voluntary_switches: Optional[Index] = None
+    involuntary_switches: Optional[Index] = None
+    throttled_seconds: Optional[NonNegative] = None
+    energy_joules: Optional[NonNegative] = None
+    gpu_percent: Optional[NonNegative] = None
+    gpu_memory_bytes: Optional[NonNegative] = None
+    gpu_watts: Optional[NonNegative] = None
+    gpu_celsius: Optional[NonNegative] = None
+    gpu_clock_mhz: Optional[NonNegative] = None
 
 
 Status = Literal[
@@ -546,6 +633,7 @@ Status = Literal[
     "failed",
     "diverged",
     "did_not_learn",
+    "missed_target",
     "timeout",
     "out_of_memory",
     "lost",
@@ -558,6 +646,8 @@ class Result(Record):
 
     ``predict_seconds``: passes over the whole test set; ``latency_seconds``: predictions of a single row.
     ``code_lines``: of a ``lines`` job, the logical lines of the worker that built the model and trained it.
+    ``epochs_to_target``: of a ``target`` job that reached it. ``constant_errors``: of regression, the squared and
+    absolute error of always answering the training rows' mean. ``resources``: per phase, from outside the job.
     """
 
     schema_version: Literal[1] = 1
@@ -576,6 +666,9 @@ class Result(Record):
     parity: Optional[Verdict] = None
     reference_sha256: Optional[Text] = None
     code_lines: Dict[str, Index] = {}
+    epochs_to_target: Optional[Count] = None
+    constant_errors: Dict[str, NonNegative] = {}
+    resources: Optional[List[Resources]] = None
 
     @property
     def train_seconds(self) -> float:
@@ -634,14 +727,20 @@ __all__ = [
     "Record",
     "Reshape",
     "ResolvedLayer",
+    "Resources",
     "Result",
+    "Reviews",
     "Schedule",
     "SequentialModel",
     "Status",
     "StepDecay",
+    "Streams",
+    "Target",
     "TensorError",
     "ValidationError",
     "Verdict",
+    "View",
+    "Windows",
     "arrays_sha256",
     "canonical_json",
     "pretty_json",
