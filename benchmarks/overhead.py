@@ -221,7 +221,7 @@ def measured(request: Request, data_dir: Path | None, engine: Engine) -> Iterato
     """Run the harness's jobs, each followed by its plain script on the same rows; yield both."""
     cpus = sorted(os.sched_getaffinity(0))
     plan = make_plan(request, cpus)
-    plan = make_plan(request, cpus, unready(request.frameworks, plan.frameworks, engine, plan.device))
+    plan = make_plan(request, cpus, unready(plan.asked, plan.frameworks, engine, plan.device))
     for text in notes.of_unavailable(plan.unavailable):
         print(f"Left out: {text}", file=sys.stderr)
     jobs = {job.id: job for job in plan.train}

@@ -23,6 +23,7 @@ a = parser.parse_args()
 FILLED = {"weight_filler": {"type": "xavier"}}
 POOL = {"pool": P.Pooling.MAX, "kernel_size": 2, "stride": 2}
 images = np.load(a.data_folder + "/train_x.npy").reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
+tests = np.load(a.data_folder + "/test_x.npy").reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
 labels = np.load(a.data_folder + "/train_y.npy").astype(np.float32)
 
 net = caffe.NetSpec()
@@ -35,7 +36,9 @@ else:
     top = L.Pooling(top, **POOL)
     top = L.ReLU(L.Convolution(top, num_output=16, kernel_size=3, pad=1, **FILLED), in_place=True)
     top = L.Pooling(top, **POOL)
-net.loss = L.SoftmaxWithLoss(L.InnerProduct(top, num_output=10, **FILLED), net.label)
+net.scores = L.InnerProduct(top, num_output=10, **FILLED)
+scoring = str(net.to_proto())
+net.loss = L.SoftmaxWithLoss(net.scores, net.label)
 
 caffe.set_mode_cpu()
 caffe.set_random_seed(a.seed)
@@ -45,7 +48,10 @@ with tempfile.TemporaryDirectory() as folder:
     with open(folder + "/solver.prototxt", "w") as file:
         file.write('type: "Nesterov" base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" solver_mode: CPU ')
         file.write(f'train_net: "{folder}/net.prototxt"')
+    with open(folder + "/scoring.prototxt", "w") as file:
+        file.write(scoring)
     solver = caffe.get_solver(folder + "/solver.prototxt")
+    scorer = caffe.Net(folder + "/scoring.prototxt", caffe.TEST)
 data, label = solver.net.blobs["data"], solver.net.blobs["label"]
 
 epoch_seconds = []
@@ -63,4 +69,15 @@ for epoch in range(a.epochs):
         label.data[...] = y[first : first + rows]
         solver.step(1)
     epoch_seconds.append(time.perf_counter() - start)
-print(json.dumps({"epoch_seconds": epoch_seconds}))
+scorer.share_with(solver.net)
+predict_seconds = []
+for _ in range(10):
+    start, outputs = time.perf_counter(), []
+    for first in range(0, len(tests), 512):
+        batch = tests[first : first + 512]
+        scorer.blobs["data"].reshape(*batch.shape)
+        scorer.blobs["data"].data[...] = batch
+        outputs.append(scorer.forward()["scores"].copy())
+    outputs = np.concatenate(outputs)
+    predict_seconds.append(time.perf_counter() - start)
+print(json.dumps({"epoch_seconds": epoch_seconds, "predict_seconds": predict_seconds}))

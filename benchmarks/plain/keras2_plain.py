@@ -1,4 +1,4 @@
-"""Plain Keras 2.3: Sequential, compile and fit; KERAS_BACKEND chooses what computes. Prints {"epoch_seconds"}."""
+"""Plain Keras 2.3: Sequential, compile and fit; KERAS_BACKEND chooses what computes. Prints {"epoch_seconds", ...}."""
 
 import argparse
 import json
@@ -23,7 +23,10 @@ if os.environ["KERAS_BACKEND"] == "theano":  # as Theano's documentation asks, a
 import keras
 from keras import layers
 
-images = np.load(a.data_folder + "/train_x.npy").reshape(-1, 28, 28, 1).astype(np.float32) / np.float32(255)
+images, tests = [
+    np.load(a.data_folder + name).reshape(-1, 28, 28, 1).astype(np.float32) / np.float32(255)
+    for name in ("/train_x.npy", "/test_x.npy")
+]
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
@@ -31,7 +34,7 @@ if keras.backend.backend() == "tensorflow":
     tf.config.threading.set_inter_op_parallelism_threads(a.threads)
 else:
     keras.backend.set_image_data_format("channels_first")
-    images = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    images, tests = [np.ascontiguousarray(x.transpose(0, 3, 1, 2)) for x in (images, tests)]
 if keras.backend.backend() == "cntk":
     import cntk
 
@@ -57,4 +60,9 @@ for epoch in range(a.epochs):
     start = time.perf_counter()
     model.fit(x, y, batch_size=128, shuffle=False, verbose=0)
     epoch_seconds.append(time.perf_counter() - start)
-print(json.dumps({"epoch_seconds": epoch_seconds}))
+predict_seconds = []
+for _ in range(10):
+    start = time.perf_counter()
+    outputs = model.predict(tests, batch_size=512)
+    predict_seconds.append(time.perf_counter() - start)
+print(json.dumps({"epoch_seconds": epoch_seconds, "predict_seconds": predict_seconds}))

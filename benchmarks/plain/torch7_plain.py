@@ -1,4 +1,4 @@
-"""Plain Torch7, from Python: the loop of its tutorials with optim.sgd, in Lua. Prints {"epoch_seconds": [...]}."""
+"""Plain Torch7, from Python: the loop of its tutorials with optim.sgd, in Lua. Prints {"epoch_seconds": [...], ...}."""
 
 import argparse
 import json
@@ -21,7 +21,7 @@ sys.setdlopenflags(os.RTLD_NOW | os.RTLD_GLOBAL)
 import lupa
 
 lua = lupa.LuaRuntime(unpack_returned_tuples=True)
-to_torch, train_epoch = lua.execute("""
+to_torch, train_epoch, predict = lua.execute("""
 require 'torch'; require 'nn'; require 'optim'
 local ffi = require 'ffi'
 torch.setdefaulttensortype('torch.FloatTensor')
@@ -56,10 +56,22 @@ local function train_epoch(workload, x, y)
       end, parameters, state)
    end
 end
-return to_torch, train_epoch
+
+local function predict(x)
+   model:evaluate()
+   local all
+   for first = 1, x:size(1), 512 do
+      local size = math.min(512, x:size(1) - first + 1)
+      local outputs = model:forward(x:narrow(1, first, size))
+      all = all or torch.FloatTensor(x:size(1), outputs:size(2))
+      all:narrow(1, first, size):copy(outputs)
+   end
+end
+return to_torch, train_epoch, predict
 """)
 lua.eval("torch.setnumthreads")(a.threads)
 images = np.load(a.data_folder + "/train_x.npy").reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
+tests = np.load(a.data_folder + "/test_x.npy").reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
 labels = np.load(a.data_folder + "/train_y.npy").ravel().astype(np.float32) + 1
 
 epoch_seconds = []
@@ -70,4 +82,9 @@ for epoch in range(a.epochs):
     start = time.perf_counter()
     train_epoch(a.workload, *tensors)
     epoch_seconds.append(time.perf_counter() - start)
-print(json.dumps({"epoch_seconds": epoch_seconds}))
+rows, predict_seconds = to_torch(tests.ctypes.data, *tests.shape), []
+for _ in range(10):
+    start = time.perf_counter()
+    predict(rows)
+    predict_seconds.append(time.perf_counter() - start)
+print(json.dumps({"epoch_seconds": epoch_seconds, "predict_seconds": predict_seconds}))
