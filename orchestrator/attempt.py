@@ -57,7 +57,7 @@ def warm_up(run: Run, prepared: Prepared, job: Job) -> None:
         result = attempt(run, prepared, small, folder, keep_compiled=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # no job of the run
-    if result.status in ("ok", "did_not_learn"):  # a few rows teach little
+    if result.status in ("ok", "did_not_learn", "missed_target"):  # a few rows teach little
         marker.touch()
 
 
@@ -114,7 +114,7 @@ def attempt(run: Run, prepared: Prepared, job: Job, folder: Path, keep_compiled:
             kept = _compile_cache(run, prepared)
             shutil.copytree(kept, own, ignore=shutil.ignore_patterns(".warm-*"))
             result = run.engine.run(prepared, job, folder, own)
-            if keep_compiled and result.status in ("ok", "did_not_learn"):
+            if keep_compiled and result.status in ("ok", "did_not_learn", "missed_target"):
                 shutil.copytree(own, kept, dirs_exist_ok=True)
             return result
     except EngineError as error:

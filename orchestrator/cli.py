@@ -70,7 +70,7 @@ def orchestrate(
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows per training step, in place of the suite's.")] = None,
     limit_rows: Annotated[int | None, typer.Option(help="Use at most so many training and test rows.")] = None,
-    timeout: Annotated[float | None, typer.Option(help="Seconds after which a job is stopped. [1800]")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds after which a job is stopped. [the suite's]")] = None,
     memory: Annotated[str | None, typer.Option(help="Memory limit of a job, such as 8GiB or 500MiB. [8GiB]")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where dataset files are. [$BENCH_DATA_DIR]")] = None,
     output: Annotated[Path, typer.Option(help="The folder that gets the run's folder.")] = Path("runs"),

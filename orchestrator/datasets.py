@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -42,6 +43,9 @@ class DatasetInfo:
     test_rows: int
     checksum: str
     load: Callable[[Source], Arrays]
+    targets: Literal["classes", "numbers", "words"] = "classes"
+    views: tuple[str, ...] = ()
+    synthetic: bool = False
 
 
 def load_digits(source: Source) -> Arrays:
@@ -125,6 +129,22 @@ DATASETS = {
         load=load_mnist,
     ),
 }
+
+
+def find(name: str) -> DatasetInfo | None:
+    """Return a dataset's description."""
+    return DATASETS.get(name)
+
+
+def names() -> list[str]:
+    """Return the names of all datasets."""
+    return list(DATASETS)
+
+
+def why_no_stand_in(old: DatasetInfo, new: DatasetInfo) -> str | None:
+    """Return why a set cannot take the place of another, or None."""
+    same = (old.inputs, old.outputs, old.targets, old.views) == (new.inputs, new.outputs, new.targets, new.views)
+    return None if same else "its rows are others"
 
 
 def describe(name: str) -> DatasetInfo:

@@ -28,7 +28,7 @@ def count_lines(
     """
     request = request.model_copy(update={"repeats": 1, "threads": [1]})
     plan = make_plan(request, [])
-    plan = make_plan(request, [], unready(request.frameworks, plan.frameworks, engine, plan.device))
+    plan = make_plan(request, [], unready(plan.asked, plan.frameworks, engine, plan.device))
     for text in notes.of_unavailable(plan.unavailable):
         progress.say(f"Left out: {text}")
     with tempfile.TemporaryDirectory() as name:

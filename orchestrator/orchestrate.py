@@ -18,7 +18,8 @@ from orchestrator.store import RunStore, write_text, writing
 from workers.refusal import refused
 from workers.spec import Job, Result, ValidationError, Verdict, pretty_json
 
-DONE = ("ok", "unsupported", "diverged", "did_not_learn")  # the same job would end so again; others are tried again
+# The same job would end so again; others are tried again.
+DONE = ("ok", "unsupported", "diverged", "did_not_learn", "missed_target")
 
 
 def orchestrate(
@@ -51,9 +52,9 @@ def prepare_inputs(run: Run) -> None:
     """Put the datasets and the initial weights where jobs read them."""
     for name in dict.fromkeys(workload.dataset for workload in run.plan.workloads):
         folder = datasets.prepare(name, run.cache, run.data_dir, progress=True)
-        run.store.add_data(folder, datasets.DATASETS[name].checksum)
-    for weights in run.plan.weights.values():
-        run.store.add_arrays("weights", weights)
+        run.store.add_data(folder, datasets.describe(name).checksum)
+    for drawing in run.plan.weights.values():
+        run.store.add_arrays("weights", drawing.arrays())
 
 
 def prepare_environments(run: Run) -> None:

@@ -4,22 +4,23 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from orchestrator import datasets
 from orchestrator.catalogue import find
-from orchestrator.datasets import DATASETS
 from orchestrator.errors import UsageError
 from orchestrator.explain import nearest
 from orchestrator.request import VARIANTS, Request, Variant, framework_labels, mistakes_in
+from orchestrator.scale import altered, rows_of
 from orchestrator.shapes import parameter_count
 from orchestrator.suite import Suite, load_suite
-from orchestrator.weights import DEFAULT_INITIALISERS, Arrays, draw
-from orchestrator.workload import AsPublished, Workload, as_published, resolved_layers, workload_input
+from orchestrator.weights import DEFAULT_INITIALISERS, Drawing
+from orchestrator.workload import AsPublished, Workload, dataset_of, resolved_layers, workload_input
 from workers.spec import (
+    MEASURED,
     Dataset,
     Framework,
     Job,
     Limits,
     SequentialModel,
-    arrays_sha256,
     canonical_json,
 )
 
@@ -28,20 +29,23 @@ NOT_IDENTITY = {"id", "limits", "reference_sha256", "parity", "read_at_epochs", 
 
 @dataclass
 class Plan:
-    """The jobs of a run. ``train`` is in the order in which they run; ``weights``: hash -> arrays.
+    """The jobs of a run. ``train`` is in the order in which they run; ``weights``: hash -> how they are drawn.
 
-    ``left_out``: in words, what was asked for and is in no job. ``unavailable``: {framework: why it is in no job}.
+    ``asked``: the frameworks as they were asked for, by the user or the suite. ``left_out``: in words, what was asked
+    for and is in no job. ``unavailable``: {framework: why it is in no job}.
     """
 
     suite: Suite
+    asked: str
     frameworks: list[str]
     workloads: list[Workload]
     device: str
     threads: list[int]
     repeats: int
+    scale: float = 1.0
     parity: list[Job] = field(default_factory=list)
     train: list[Job] = field(default_factory=list)
-    weights: dict[str, Arrays] = field(default_factory=dict)
+    weights: dict[str, Drawing] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     unavailable: dict[str, str] = field(default_factory=dict)
 
@@ -53,9 +57,12 @@ def make_plan(request: Request, cpus: Sequence[int], unavailable: Mapping[str, s
     """
     mistakes: list[str] = []
     absent = dict(unavailable or {})
-    frameworks = [label for label in framework_labels(request.frameworks, mistakes) if label not in absent]
-    suite, workloads = _suite(request, mistakes)
-    mistakes += mistakes_in(request)
+    in_suite: list[str] = []
+    suite, workloads = _suite(request, in_suite)
+    asked = request.frameworks or ",".join(suite.frameworks if suite else []) or "all"
+    frameworks = [label for label in framework_labels(asked, mistakes) if label not in absent]
+    mistakes += in_suite + mistakes_in(request)
+    workloads = [_with_data(workload, request, mistakes) for workload in workloads]
     variants = VARIANTS.get(request.variant, ())
     if suite is not None and frameworks and "paper" in variants:
         mistakes += _no_paper(suite, frameworks)
@@ -68,14 +75,15 @@ def make_plan(request: Request, cpus: Sequence[int], unavailable: Mapping[str, s
         raise UsageError([f"The seed {first_seed} leaves no room for {repeats} repeats below 2^31."])
 
     device = "gpu" if request.gpu else "cpu"
-    plan = Plan(suite, frameworks, workloads, device, request.threads or [len(cpus)], repeats, unavailable=absent)
+    threads_asked = request.threads or suite.threads or [len(cpus)]
+    plan = Plan(suite, asked, frameworks, workloads, device, threads_asked, repeats, request.scale, unavailable=absent)
     if "paper" in variants:
         plan.left_out = [f"{name}: {suite.suite} did not have it, so it has no row of variant paper"
                          for name in frameworks if name not in suite.paper]  # fmt: skip
     for repeat in range(repeats):
         for threads in plan.threads:
             limits = Limits(
-                timeout_seconds=float(request.timeout_seconds),
+                timeout_seconds=float(request.timeout_seconds or suite.timeout_seconds),
                 memory_bytes=request.memory_bytes,
                 cpu_set=list(cpus)[:threads],
             )
@@ -105,7 +113,7 @@ def _add(
             continue
         seed = first_seed if study is not None and study.trains_on else first_seed + repeat
         templates[label] = _template(plan, altered(workload, request, study), study, limits, threads, seed, repeat)
-    plan.train += [identified(templates[label], label, "train") for label in _rotated(labels, repeat)]
+    plan.train += [identified(templates[label], label, templates[label].kind) for label in _rotated(labels, repeat)]
     if repeat == 0:
         plan.parity += [identified(templates[label], label, "parity") for label in labels]
 
@@ -134,23 +142,17 @@ def _suite(request: Request, mistakes: list[str]) -> tuple[Suite | None, list[Wo
     return suite, [by_name[name] for name in chosen if name in by_name]
 
 
-def altered(workload: Workload, request: Request, study: AsPublished | None) -> Workload:
-    """Return the workload as the request and, in variant ``paper``, the study have it."""
-    recipe = {"batch_size": request.batch_size, "epochs": max(request.epochs) if request.epochs else None}
-    recipe = {name: value for name, value in recipe.items() if value is not None}
-    changes: dict[str, object] = {"recipe": workload.recipe.model_copy(update=recipe)}
-    if request.epochs:
-        changes["read_at_epochs"] = sorted(set(request.epochs))
-    workload = workload.model_copy(update=changes)
-    if study is not None:
-        workload = as_published(workload, study)
-    dataset = DATASETS[workload.dataset]
-    most = request.limit_rows or max(dataset.train_rows, dataset.test_rows)
-    rows = {
-        "train_rows": min(workload.train_rows or dataset.train_rows, most),
-        "test_rows": min(workload.test_rows or dataset.test_rows, most),
-    }
-    return workload.model_copy(update=rows)
+def _with_data(workload: Workload, request: Request, mistakes: list[str]) -> Workload:
+    """Return the workload on the data that are asked for in place of its own."""
+    name = request.datasets.get(workload.dataset, workload.dataset)
+    old, new = datasets.find(workload.dataset), datasets.find(name)
+    if new is None or old is None:
+        mistakes.append(f"Unknown dataset {name!r} in place of {workload.dataset}. {nearest(name, datasets.names())}")
+        return workload
+    reason = None if old is new else datasets.why_no_stand_in(old, new)
+    if reason is not None:
+        mistakes.append(f"Dataset {name!r} cannot stand in for {workload.dataset}: {reason}.")
+    return workload.model_copy(update={"dataset": name})
 
 
 def _rotated(labels: Sequence[str], repeat: int) -> Iterator[str]:
@@ -165,13 +167,14 @@ def _template(
     """Return a workload's job without a framework; its weights go into the plan."""
     layers = resolved_layers(workload)
     initialisers = {**DEFAULT_INITIALISERS, **workload.initialisers}
-    weights = draw(layers, initialisers, seed)
-    digest = arrays_sha256(weights)
-    plan.weights[digest] = weights
-    dataset = DATASETS[workload.dataset]
+    drawing = Drawing(layers, initialisers, seed)
+    digest = drawing.sha256()
+    plan.weights[digest] = drawing
+    dataset = dataset_of(workload)
+    train_rows, validation_rows, test_rows = rows_of(workload)
     return Job(
         id="-",
-        kind="train",
+        kind="train" if workload.target is None else "target",
         framework=Framework(name="-", version="-"),
         suite=plan.suite.suite,
         variant="matched" if study is None else "paper",
@@ -179,8 +182,10 @@ def _template(
         dataset=Dataset(
             name=dataset.name,
             checksum=dataset.checksum,
-            train_rows=workload.train_rows or dataset.train_rows,
-            test_rows=workload.test_rows or dataset.test_rows,
+            train_rows=train_rows,
+            test_rows=test_rows,
+            validation_rows=validation_rows,
+            synthetic=dataset.synthetic,
         ),
         inputs=[workload_input(workload)],
         model=SequentialModel(
@@ -195,6 +200,9 @@ def _template(
         seed=seed,
         repeat=repeat,
         carried_epochs=repeat * workload.recipe.epochs if study is not None and study.trains_on else 0,
+        target=workload.target,
+        dropout_in_prediction=study is not None and study.dropout == "on_in_prediction",
+        scale=plan.scale,
         read_at_epochs=workload.read_at_epochs,
         differs=[] if study is None else [*study.differs, *(f"not replayed: {text}" for text in study.not_replayed)],
         limits=limits,
@@ -214,7 +222,7 @@ def identified(template: Job, label: str, kind: str) -> Job:
     facts = {key: value for key, value in job.model_dump(mode="json").items() if key not in NOT_IDENTITY}
     digest = hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:12]
     name = label.replace(":", "-").replace("@", "-") + ("-paper" if job.variant == "paper" else "")
-    last = f"r{job.repeat}" if kind == "train" else kind
+    last = f"r{job.repeat}" if kind in MEASURED else kind
     return job.model_copy(update={"id": f"{job.workload}-{name}-{job.device}-t{job.threads}-{last}-{digest}"})
 
 

@@ -20,9 +20,11 @@ class Request(Record):
     """A run as it was asked for; None: the suite's own, or the machine's.
 
     ``epochs``: train for the largest, read the results after each. ``limit_rows``: at most so many rows of each split.
+    ``scale``: so large a share of the suite's rows, and of its epochs. ``datasets``: {a set of the suite: the one in
+    its place}; ``synthetic``: random numbers in the place of all.
     """
 
-    frameworks: str = "all"
+    frameworks: str | None = None
     suite: str = "quick"
     workloads: str | None = None
     variant: str = "matched"
@@ -33,7 +35,10 @@ class Request(Record):
     epochs: list[int] | None = None
     batch_size: int | None = None
     limit_rows: int | None = None
-    timeout_seconds: float = 1800.0
+    scale: float = 1.0
+    datasets: dict[str, str] = {}
+    synthetic: bool = False
+    timeout_seconds: float | None = None
     memory_bytes: int = 8 * 1024**3
 
     def alterations(self) -> list[str]:
@@ -45,6 +50,11 @@ class Request(Record):
             words.append(f"batches of {self.batch_size}")
         if self.limit_rows:
             words.append(f"at most {self.limit_rows:,} rows")
+        if self.scale != 1:
+            words.append(f"scale {self.scale:g}: that share of the rows, and of the epochs")
+        if self.synthetic:
+            words.append("synthetic data, on which no accuracy means anything")
+        words += [f"{new} in place of {old}" for old, new in self.datasets.items() if not self.synthetic]
         return words
 
 
@@ -94,9 +104,12 @@ def mistakes_in(request: Request) -> list[str]:
     ]
     if request.seed is not None and not 0 <= request.seed < 2**31:
         mistakes.append(f"--seed is {request.seed}; it must be from 0 to 2147483647.")
-    if not 0 < request.timeout_seconds <= LONGEST_TIMEOUT_SECONDS:  # false for NaN too
+    if not 0 < request.scale <= 1:  # false for NaN too
+        mistakes.append(f"--scale is {request.scale:g}; it must be more than 0 and at most 1.")
+    timeout = request.timeout_seconds
+    if timeout is not None and not 0 < timeout <= LONGEST_TIMEOUT_SECONDS:  # false for NaN too
         text = f"it must be more than 0 and at most {LONGEST_TIMEOUT_SECONDS:.0f} seconds."
-        mistakes.append(f"--timeout is {request.timeout_seconds:g}; {text}")
+        mistakes.append(f"--timeout is {timeout:g}; {text}")
     if request.memory_bytes < SMALLEST_MEMORY_BYTES:
         mistakes.append(f"--memory is {request.memory_bytes} bytes; it must be at least 64 MiB.")
     return mistakes

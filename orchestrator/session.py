@@ -60,7 +60,7 @@ def run(asked: Asked, console: Console) -> Summary:
     data_dir = datasets.find_data_dir(asked.data_dir)
     engine, why = choose_engine(asked.engine or (before.engine if before else "auto"))
     console.print(f"Engine: {engine.name} ({why}).", highlight=False)
-    unavailable = unready(request.frameworks, plan.frameworks, engine, plan.device)
+    unavailable = unready(plan.asked, plan.frameworks, engine, plan.device)
     if unavailable:
         plan = make_plan(request, _cpus(), unavailable)
     no_gpu = engine.why_no_gpu() if request.gpu else None
@@ -177,7 +177,8 @@ def _plan(asked: Asked, before: RunInfo | None) -> tuple[Request, Plan]:
         raise UsageError([*mistakes, *error.mistakes]) from None
     if mistakes:
         raise UsageError(mistakes)
-    return request.model_copy(update={"threads": plan.threads, "repeats": plan.repeats}), plan
+    settled = {"frameworks": plan.asked, "threads": plan.threads, "repeats": plan.repeats}
+    return request.model_copy(update=settled), plan
 
 
 def _parsed(given: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from ruamel.yaml.error import YAMLError
 
 from orchestrator.errors import UsageError
 from orchestrator.explain import explain, nearest
-from orchestrator.workload import AsPublished, Workload, as_published, mistakes_in, mistakes_in_study
-from workers.compat import Count, Field, Index, Text
+from orchestrator.mistakes import mistakes_in, mistakes_in_study
+from orchestrator.request import framework_labels
+from orchestrator.workload import AsPublished, Workload, as_published
+from workers.compat import Count, Field, Index, Positive, Text
 from workers.spec import Record, ValidationError
 
 SUITES_DIR = Path(__file__).resolve().parent / "suites"
@@ -20,15 +22,19 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Suite(Record):
     """A named list of workloads. Repeat r of ``repeats`` uses seed + r.
 
-    ``source``: the study that the suite repeats. ``paper``: {framework: how that study had it}, variant ``paper``.
-    The study's figures, where they are known, stand in a file beside the suite's: SUITE.csv.
+    ``timeout_seconds``: of a job, where the user gives none. ``frameworks``, ``threads``: what is measured where the
+    user names none. ``source``: the study that the suite repeats. ``paper``: {framework: how that study had it},
+    variant ``paper``. The study's figures, where they are known, stand in a file beside the suite's: SUITE.csv.
     """
 
     suite: Text
     title: Text
     source: Text | None = None
     repeats: Count = 3
+    timeout_seconds: Positive = 1800.0
     seed: Index = 1
+    frameworks: list[Text] = []
+    threads: list[Count] = []
     workloads: list[Workload] = Field(min_length=1)
     paper: dict[str, AsPublished] = {}
 
@@ -77,6 +83,7 @@ def _mistakes(suite: Suite) -> list[str]:
         for label, study in suite.paper.items():
             theirs = [text for text in mistakes_in(as_published(workload, study)) if text not in own]
             mistakes += [f"workload {workload.name!r} as paper.{label} has it: {text}" for text in theirs]
+    framework_labels(",".join(suite.frameworks or ["all"]), mistakes)
     mistakes += [f"paper: {text}" for label in suite.paper for text in mistakes_in_study(label)]
     names = [("suite", suite.suite), *(("workload", item.name) for item in suite.workloads)]
     mistakes += [

@@ -6,10 +6,11 @@ and the four gates of an LSTM are one tensor (as in Keras).
 
 from collections.abc import Mapping, Sequence
 from math import prod, sqrt
+from typing import NamedTuple
 
 import numpy as np
 
-from workers.spec import Initialiser, ResolvedLayer
+from workers.spec import Initialiser, ResolvedLayer, arrays_sha256, canonical_json
 
 Arrays = dict[str, np.ndarray]
 
@@ -26,6 +27,28 @@ DEFAULT_INITIALISERS: dict[str, Initialiser] = {
 """Tensor role -> initialiser, where a workload does not say (Keras' defaults, which most papers used)."""
 
 DEFAULT_VALUES = {"normal": 0.05, "uniform": 0.05, "orthogonal": 1.0, "constant": 0.0}
+
+
+class Drawing(NamedTuple):
+    """How a model's initial weights are drawn: kept in their place, since those of a large one fill memory."""
+
+    layers: Sequence[ResolvedLayer]
+    initialisers: Mapping[str, Initialiser]
+    seed: int
+
+    def arrays(self) -> Arrays:
+        return draw(self.layers, self.initialisers, self.seed)
+
+    def sha256(self) -> str:
+        """Return the hash of the weights; equal drawings are drawn once for it."""
+        initialisers = {name: item.model_dump(mode="json") for name, item in self.initialisers.items()}
+        key = canonical_json([self.seed, initialisers, [item.model_dump(mode="json") for item in self.layers]])
+        if key not in _HASHES:
+            _HASHES[key] = arrays_sha256(self.arrays())
+        return _HASHES[key]
+
+
+_HASHES: dict[str, str] = {}
 
 
 def draw(layers: Sequence[ResolvedLayer], initialisers: Mapping[str, Initialiser], seed: int) -> Arrays:

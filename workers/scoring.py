@@ -1,8 +1,10 @@
 """Scores from a model's outputs, computed here once for every framework, in float64."""
 
-from typing import Any, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
+
+LARGEST_EXPONENT = 69.0  # its exponential is the largest number that the spec takes
 
 
 def score(loss: Any, outputs: np.ndarray, targets: np.ndarray) -> Tuple[float, Optional[float]]:
@@ -39,13 +41,74 @@ def probabilities(loss: Any, outputs: np.ndarray) -> np.ndarray:
     return outputs.astype(np.float32)
 
 
-def learned(loss: Any, outputs: np.ndarray, targets: np.ndarray) -> Optional[str]:
-    """Return None where a model beats the best constant answer, else the reason it did not learn.
+def target_probabilities(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return the probability that logits (rows, ..., classes) give each target class."""
+    flat = outputs.astype(np.float64).reshape(-1, outputs.shape[-1])
+    flat = flat - flat.max(axis=1, keepdims=True)
+    chosen = flat[np.arange(len(flat)), targets.ravel()]
+    return np.exp(chosen - np.log(np.exp(flat).sum(axis=1))).astype(np.float32).reshape(targets.shape)
+
+
+class Scores:
+    """The scores of rows that are predicted in parts, added up."""
+
+    def __init__(self, loss: Any) -> None:
+        self._loss = loss
+        self._rows = self._numbers = 0
+        self._total = self._right = self._squared = self._absolute = 0.0
+        self._steps: Optional[int] = None  # of a language model's row
+
+    def add(self, outputs: np.ndarray, targets: np.ndarray) -> None:
+        """Add the scores of these outputs (rows, ...)."""
+        value, accuracy = score(self._loss, outputs, targets)
+        self._rows += len(targets)
+        self._total += value * len(targets)
+        self._numbers += targets.size
+        if accuracy is not None:
+            self._right += accuracy * targets.size
+            if self._loss.kind == "categorical_cross_entropy" and targets.ndim > 1:
+                self._steps = targets[0].size
+        else:
+            errors = outputs.astype(np.float64) - targets
+            self._squared += float((errors**2).sum())
+            self._absolute += float(np.abs(errors).sum())
+
+    @property
+    def loss(self) -> float:
+        return self._total / self._rows
+
+    @property
+    def accuracy(self) -> Optional[float]:
+        return None if self._loss.kind == "mean_squared_error" else self._right / self._numbers
+
+    @property
+    def perplexity(self) -> Optional[float]:
+        """Return exp of the mean loss of a word; None where a row has one target."""
+        if self._steps is None:
+            return None
+        mean = self.loss / (self._steps if self._loss.over_steps == "sum" else 1)
+        return float(np.exp(mean)) if mean < LARGEST_EXPONENT else None
+
+    @property
+    def errors(self) -> Dict[str, float]:
+        """Return the squared and the absolute error of regression, their means over all numbers."""
+        if self._loss.kind != "mean_squared_error":
+            return {}
+        return {"squared_error": self._squared / self._numbers, "absolute_error": self._absolute / self._numbers}
+
+
+def constant_errors(train: np.ndarray, targets: np.ndarray) -> Dict[str, float]:
+    """Return the errors of always answering the mean of the training targets."""
+    errors = train.astype(np.float64).mean(axis=0) - targets
+    return {"squared_error": float((errors**2).mean()), "absolute_error": float(np.abs(errors).mean())}
+
+
+def learned(loss: Any, value: float, accuracy: Optional[float], targets: np.ndarray) -> Optional[str]:
+    """Return None where a model's loss or accuracy beats the best constant answer, else the reason it did not learn.
 
     Chance is the share of the commonest class (each output's, for binary) plus two standard errors, or
     the error of always answering the mean target.
     """
-    value, accuracy = score(loss, outputs, targets)
     if accuracy is None:
         constant = score(loss, np.broadcast_to(targets.mean(axis=0), targets.shape), targets)[0]
         if value < constant:

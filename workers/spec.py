@@ -441,7 +441,7 @@ class Dataset(Record):
 
 
 class Target(Record):
-    """What a ``target`` job trains towards, on the test rows: an accuracy of at least ``value``, or at most an error."""
+    """What a ``target`` job trains towards, on the test rows: an accuracy of at least, or an error of at most it."""
 
     metric: Literal["accuracy", "perplexity", "squared_error", "absolute_error"]
     value: NonNegative
@@ -499,6 +499,10 @@ class Verdict(Record):
     ill_conditioned: List[Text] = []
     ill_conditioned_in: Dict[str, List[Text]] = {}
     declared_differences: List[Text] = []
+
+
+MEASURED = ("train", "target")
+"""The kinds of job whose training is measured."""
 
 
 class Job(Record):
@@ -688,6 +692,7 @@ def arrays_sha256(arrays: Mapping[str, Any]) -> str:
 
 __all__ = [
     "LSTM",
+    "MEASURED",
     "RUNNING",
     "SGD",
     "Activation",

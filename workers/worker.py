@@ -44,6 +44,10 @@ class Worker:
     declared_differences: ClassVar[Dict[str, str]] = {}
     """Where the framework rightly differs from the reference: kind -> in words, for every report."""
 
+    carries_states: bool = False
+    """Set by the harness where rows are predicted in parts: ``predict`` goes on from the states that the last one
+    left, and leaves its own."""
+
     def versions(self) -> Dict[str, str]:
         """Return the versions of the framework and of the libraries that do its arithmetic."""
         raise NotImplementedError

@@ -37,8 +37,8 @@ def ratios(data_dir: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
     store.inputs.mkdir(parents=True)
     source = datasets.prepare("mnist", cache, data_dir, progress=False)
     store.add_data(source, job.dataset.checksum)
-    for weights in plan.weights.values():
-        store.add_arrays("weights", weights)
+    for drawing in plan.weights.values():
+        store.add_arrays("weights", drawing.arrays())
     store.write_job(job)
     (folder / "data").mkdir()
     overhead.write_rows(source, job, folder / "data")

@@ -15,14 +15,15 @@ LAYERS = [
     {"attempt", "lines", "orchestrate", "progress", "report"},
     {"doctor", "engines", "machine", "plan", "readiness", "summary"},
     {"notes", "recipe", "store", "suite"},
-    {"cells", "documents", "workload"},
+    {"cells", "documents", "mistakes", "scale"},
+    {"workload"},
     {"capabilities", "completion", "request", "stats"},
     {"catalogue", "datasets", "explain", "gpu", "shapes", "weights"},
     {"downloads"},
     {"errors"},
 ]
 HEIGHT = {name: -place for place, names in enumerate(LAYERS) for name in names}
-SHARED = {"spec", "compat", "recipe", "refusal", "turns"}
+SHARED = {"spec", "compat", "recipe", "refusal", "turns", "views"}
 
 
 def imports(path: Path) -> Iterator[str]:

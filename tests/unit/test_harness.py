@@ -16,6 +16,7 @@ from orchestrator.store import RunStore
 from tests.jobs import CATEGORICAL, FLAT, make_job, make_weights, with_weights
 from workers import harness, numpy_worker, threads
 from workers.harness import run_job
+from workers.loading import padded
 from workers.numpy_worker import NumpyWorker
 from workers.spec import Dataset, Job, Result, arrays_sha256
 from workers.threads import LoadClock, ThreadClock
@@ -225,11 +226,11 @@ def test_a_null_job_trains_nothing_and_imports_no_framework(prepared: tuple[Job,
 
 def test_images_are_padded_with_zeros_of_their_own_scale() -> None:
     images = np.full((2, 3, 4, 1), 7, np.uint8)
-    padded = harness.padded(images, 2)
-    assert padded.shape == (2, 7, 8, 1)
-    assert padded.sum() == images.sum()
-    assert (padded[:, 2:5, 2:6] == images).all()
-    assert harness.padded(images, 0) is images
+    wide = padded(images, 2)
+    assert wide.shape == (2, 7, 8, 1)
+    assert wide.sum() == images.sum()
+    assert (wide[:, 2:5, 2:6] == images).all()
+    assert padded(images, 0) is images
 
 
 def spin(seconds: float) -> None:

@@ -187,7 +187,7 @@ def test_each_repeat_has_its_own_seed_and_weights_the_same_for_every_framework()
 def test_the_weights_are_drawn_from_the_jobs_own_seed() -> None:
     found = plan("tf", workloads="mlp")
     for job in found.train:
-        weights = found.weights[job.model.weights_sha256]
+        weights = found.weights[job.model.weights_sha256].arrays()
         assert arrays_sha256(weights) == job.model.weights_sha256
         again = draw(job.model.layers, job.model.initialisers, job.seed)
         for name, array in again.items():

@@ -80,6 +80,10 @@ def test_what_a_user_of_the_model_sees(loss: Any, expected: Any) -> None:
 # ---------------------------------------------------------------------------- did it learn
 
 
+def judged(loss: Any, outputs: np.ndarray, targets: np.ndarray) -> str | None:
+    return learned(loss, *score(loss, outputs, targets), targets)
+
+
 def right_in(rows: int, of: np.ndarray) -> np.ndarray:
     """Return logits of two classes that are right in so many first rows and wrong in the rest."""
     answers = np.where(np.arange(len(of)) < rows, of, 1 - of)
@@ -91,22 +95,22 @@ HALVES = np.array([0, 1] * 50)
 
 
 def test_classes_at_chance_and_two_standard_errors_are_not_learned() -> None:
-    assert learned(CLASSES, right_in(60, HALVES), HALVES) == (
+    assert judged(CLASSES, right_in(60, HALVES), HALVES) == (
         "test accuracy 0.6000 is not above chance (0.6000 with two standard errors)"
     )
-    assert learned(CLASSES, right_in(50, HALVES), HALVES) is not None
-    assert learned(CLASSES, right_in(61, HALVES), HALVES) is None
+    assert judged(CLASSES, right_in(50, HALVES), HALVES) is not None
+    assert judged(CLASSES, right_in(61, HALVES), HALVES) is None
 
 
 def test_chance_is_the_commonest_class() -> None:
     mostly = np.array([0] * 90 + [1] * 10)
     always = single(*([[1, 0]] * 100))
     bound = 0.9 + 2 * sqrt(0.9 * 0.1 / 100)  # 0.96
-    assert learned(CLASSES, always, mostly) == (
+    assert judged(CLASSES, always, mostly) == (
         f"test accuracy 0.9000 is not above chance ({bound:.4f} with two standard errors)"
     )
-    assert learned(CLASSES, right_in(95, mostly), mostly) is not None
-    assert learned(CLASSES, right_in(97, mostly), mostly) is None
+    assert judged(CLASSES, right_in(95, mostly), mostly) is not None
+    assert judged(CLASSES, right_in(97, mostly), mostly) is None
 
 
 def test_chance_of_binary_outputs_is_each_ones_commoner_answer() -> None:
@@ -116,27 +120,27 @@ def test_chance_of_binary_outputs_is_each_ones_commoner_answer() -> None:
     targets[:40, 1] = 1
     bound = 0.7 + 2 * sqrt(0.7 * 0.3 / 200)  # 0.7648
     constant = np.tile(single([1, -1]), (100, 1))
-    assert learned(BINARY, constant, targets) == (
+    assert judged(BINARY, constant, targets) == (
         f"test accuracy 0.7000 is not above chance ({bound:.4f} with two standard errors)"
     )
     better = constant.copy()
     better[:12, 1] = 1  # 152 of 200 are right
-    assert learned(BINARY, better, targets) is not None
+    assert judged(BINARY, better, targets) is not None
     better[:13, 1] = 1  # 153
-    assert learned(BINARY, better, targets) is None
+    assert judged(BINARY, better, targets) is None
 
 
 @pytest.mark.parametrize("loss", [SQUARED, SQUARED_SUM])
 def test_regression_is_learned_below_the_error_of_the_mean(loss: Any) -> None:
     targets = single([1, 10], [3, 30])
     mean = single([2, 20], [2, 20])
-    assert learned(loss, mean, targets) is not None
-    assert learned(loss, mean + single([-0.1, 0], [0, 0]), targets) is None
-    assert learned(loss, targets, targets) is None
+    assert judged(loss, mean, targets) is not None
+    assert judged(loss, mean + single([-0.1, 0], [0, 0]), targets) is None
+    assert judged(loss, targets, targets) is None
 
 
 def test_regression_names_both_errors() -> None:
-    assert learned(SQUARED, single([4], [4]), single([1], [3])) == (
+    assert judged(SQUARED, single([4], [4]), single([1], [3])) == (
         "test loss 5 is not below 1, that of always answering the mean"
     )
 

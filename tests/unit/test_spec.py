@@ -31,6 +31,30 @@ EPOCH = {
     "train_loss": 2.3,
     "test_loss": 2.2,
     "accuracy": 0.5,
+    "perplexity": 9.0,
+    "squared_error": 0.3,
+    "absolute_error": 0.4,
+    "validate_seconds": 0.1,
+    "validation_loss": 2.1,
+    "validation_accuracy": 0.6,
+}
+RESOURCES = {
+    "phase": "train",
+    "seconds": 2.0,
+    "samples": 20,
+    "cpu_percent": 98.5,
+    "mean_rss_bytes": 900.0,
+    "peak_rss_bytes": 1000.0,
+    "memory_percent": 12.5,
+    "voluntary_switches": 3,
+    "involuntary_switches": 4,
+    "throttled_seconds": 0.25,
+    "energy_joules": 30.0,
+    "gpu_percent": 40.0,
+    "gpu_memory_bytes": 2000.0,
+    "gpu_watts": 70.0,
+    "gpu_celsius": 55.0,
+    "gpu_clock_mhz": 1400.0,
 }
 RESULT = Result.model_validate(
     {
@@ -69,18 +93,30 @@ RESULT = Result.model_validate(
         "parity": VERDICT,
         "reference_sha256": "ef56",
         "code_lines": {"build": 3, "train": 5, "both": 8},
+        "epochs_to_target": 2,
+        "constant_errors": {"squared_error": 0.5},
+        "resources": [RESOURCES],
     }
 )
 FRAMEWORK = Framework(name="torch", version="2.0", mode="compile")
 
 
-def whole(job: Job) -> Job:
+VIEWS = [
+    {"kind": "reviews", "vocabulary_size": 50, "length": 6},
+    {"kind": "streams", "steps": 6},
+    {"kind": "windows", "steps": 6, "every": 2},
+]
+
+
+def whole(place: int, job: Job) -> Job:
     """Return the job with every field filled."""
     data = job.model_dump(mode="json")
     initialisers = {"kernel": {"kind": "normal", "value": 0.5}}
     return Job.model_validate(
         {
             **data,
+            "inputs": [{**item, "view": VIEWS[place % len(VIEWS)]} for item in data["inputs"]],
+            "target": {"metric": "accuracy", "value": 0.5},
             "framework": FRAMEWORK.model_dump(),
             "model": {**data["model"], "initialisers": initialisers},
             "recipe": {**data["recipe"], "clip_norm": 1.5},
@@ -93,7 +129,7 @@ def whole(job: Job) -> Job:
     )
 
 
-JOBS = {name: whole(job) for name, job in BASES.items()}
+JOBS = {name: whole(place, job) for place, (name, job) in enumerate(BASES.items())}
 
 
 def records(value: Any) -> Iterator[Record]:

@@ -157,10 +157,10 @@ def test_a_file_that_holds_no_suite(tmp_path: Path, content: bytes, part: str) -
     ("old", "new", "mistake"),
     [
         ("suite: mine", "suite: mine\nrepeat: 5", "repeat: unknown field 'repeat'. Did you mean 'repeats'? "
-         "Allowed: paper, repeats, seed, source, suite, title, workloads."),
+         "Allowed: frameworks, paper, repeats, seed, source, suite, threads, timeout_seconds, title, workloads."),
         (MORE, f"{MORE}    train_row: 5\n", "workloads[0] (mlp).train_row: unknown field 'train_row'. "
-         "Did you mean 'train_rows'? Allowed: dataset, initialisers, input_pad, input_scale, input_shape, layers, "
-         "name, read_at_epochs, recipe, test_rows, train_rows."),
+         "Did you mean 'train_rows'? Allowed: dataset, initialisers, input_offset, input_pad, input_scale, input_shape, "
+         "layers, name, ours, read_at_epochs, recipe, source, target, test_rows, train_rows, validation_split, view."),
         ("units: 10", "units: 10, bais: true", "workloads[0] (mlp).layers[1].bais: unknown field 'bais'. "
          "Did you mean 'bias'? Allowed: bias, kind, units."),
         (MORE, f"{MORE}      clipnorm: 1\n", "workloads[0] (mlp).recipe.clipnorm: unknown field 'clipnorm'. "
@@ -265,7 +265,7 @@ def test_names_that_cannot_be_folders(mistakes: Mistakes, name: str) -> None:
         ("units: 10}", "units: 10}\n      - {kind: activation, function: softmax}", "layer 3 (activation_1) is a "
          "softmax, but categorical_cross_entropy takes logits and applies it itself; leave the layer out."),
         ("categorical_cross_entropy", "mean_squared_error",
-         "loss mean_squared_error takes numbers as targets, but digits has classes: categorical_cross_entropy."),
+         "loss mean_squared_error does not fit digits, whose targets are 10 classes: categorical_cross_entropy."),
         (MORE, f"{MORE}    train_rows: 1438\n", "train_rows is 1438, but digits has 1437."),
         (MORE, f"{MORE}    test_rows: 361\n", "test_rows is 361, but digits has 360."),
         (MORE, f"{MORE}    input_shape: [8, 9]\n",

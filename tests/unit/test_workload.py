@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from orchestrator.mistakes import mistakes_in
 from orchestrator.suite import Suite, load_suite
-from orchestrator.workload import AsPublished, Workload, as_published, mistakes_in, resolved_layers, workload_input
+from orchestrator.workload import AsPublished, Workload, as_published, resolved_layers, workload_input
 
 FLAT_MLP: dict[str, Any] = {
     "name": "mlp",
@@ -44,6 +45,7 @@ def test_a_study_that_says_nothing_changes_nothing() -> None:
     [
         ({"train_rows": 55000}, "train_rows"),
         ({"input_scale": 1.0}, "input_scale"),
+        ({"input_offset": -0.5}, "input_offset"),
         ({"input_pad": 2}, "input_pad"),
         ({"initialisers": {"kernel": {"kind": "normal", "value": 1.0}}}, "initialisers"),
         ({"functions": {"tanh": "sigmoid"}}, "layers"),
@@ -59,11 +61,21 @@ def test_an_override_changes_its_own_field_alone(override: dict[str, Any], field
 
 
 def test_every_override_of_a_study_is_tried_above() -> None:
-    tried = set(STUDY) | {"not_replayed"}
+    tried = set(STUDY) | {"not_replayed", "dropout"}
     (cases,) = [mark.args[1] for mark in test_an_override_changes_its_own_field_alone.pytestmark]  # type: ignore[attr-defined]
     for override, _ in cases:
         tried |= set(override)
     assert tried == set(AsPublished.model_fields)
+
+
+def test_a_study_that_never_dropped_has_every_rate_at_zero_and_one_that_always_did_has_its_rates() -> None:
+    dropping = workload(layers=[FLAT_MLP["layers"][0], {"kind": "dropout", "rate": 0.25}, *FLAT_MLP["layers"][1:]])
+
+    def rates(dropout: str) -> list[float]:
+        study = AsPublished.model_validate({**STUDY, "dropout": dropout})
+        return [layer.rate for layer in as_published(dropping, study).layers if layer.kind == "dropout"]
+
+    assert (rates("off_in_training"), rates("on_in_prediction")) == ([0.0], [0.25])
 
 
 def test_sigmoid_takes_the_place_of_tanh_and_of_nothing_else() -> None:
