@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from orchestrator import stats
 from workers.compat import Literal
-from workers.spec import Job, Phases, Record, Result
+from workers.spec import Job, Phases, Record, Result, Target
 
 Parity = Literal["passed", "failed", "not run"]
 Recipes = Mapping[tuple[str, str], str]
@@ -27,11 +27,18 @@ class Cell(Record):
     includes 1; null where nothing can be said. ``comparable``: variant ``matched``, the gate passed, every round is ok,
     and all rounds were measured in one environment (``mixed``: they were not). ``stale``: measured with a worker or
     image recipe that has changed since. ``spread``, ``first_epoch_factor``: see ``stats``; ``other_cpus_busy``: the
-    most of any round. ``differs``: in variant ``paper``, in words, what is not as in the matched one.
+    most of any round. ``differs``: in variant ``paper``, in words, what is not as in the matched one. ``target``: what
+    it was trained towards; ``train_seconds`` is then the time to it, ``epochs`` the most there could be. ``scale``: the
+    share of the suite's rows and epochs. ``synthetic``: no score means anything. ``cpus``: those that the job
+    had. ``constant_errors``: of always answering the training rows' mean.
     """
 
     variant: str
     workload: str
+    dataset: str
+    synthetic: bool = False
+    scale: float = 1.0
+    target: Target | None = None
     epochs: int
     framework: str
     version: str
@@ -53,13 +60,26 @@ class Cell(Record):
     predict_rows_per_second: float | None = None
     latency_seconds: float | None = None
     accuracy: float | None = None
+    perplexity: float | None = None
+    squared_error: float | None = None
+    absolute_error: float | None = None
+    constant_errors: dict[str, float] = {}
+    epochs_to_target: float | None = None
+    validation_accuracy: float | None = None
     test_loss: float | None = None
     build_seconds: float | None = None
     compile_cache: str | None = None
     spread: float | None = None
     first_epoch_factor: float | None = None
     other_cpus_busy: float | None = None
+    cpus: int | None = None
     differs: list[str] = []
+
+    @property
+    def threads_words(self) -> str:
+        """Return ``1 thread``, or ``8 threads on 2 CPUs`` where they are too many."""
+        words = f"{self.threads} {'thread' if self.threads == 1 else 'threads'}"
+        return words + (f" on {self.cpus} CPUs" if self.cpus and self.threads > self.cpus else "")
 
 
 class Overall(Record):
@@ -104,6 +124,10 @@ def read_cell(row: Row, recipes: Recipes) -> Cell:
     cell = Cell(
         variant=job.variant,
         workload=job.workload,
+        dataset=job.dataset.name,
+        synthetic=job.dataset.synthetic,
+        scale=job.scale,
+        target=job.target,
         epochs=row.epochs,
         framework=job.framework.label,
         version=job.framework.version,
@@ -133,14 +157,17 @@ def _build_seconds(phases: Phases) -> float | None:
 
 def _measured(cell: Cell, job: Job, results: Sequence[Result]) -> None:
     """Fill in what the ok rounds of a cell measured."""
-    read = [result.epochs[cell.epochs - 1] for result in results]
+    read = [result.epochs[: cell.epochs][-1] for result in results]  # a target may be reached earlier
     times = [train_seconds(result, cell.epochs) for result in results]
     cell.train_seconds = as_record(stats.estimate(times))
     cell.predict_seconds = middle([median(r.predict_seconds) for r in results if r.predict_seconds])
     cell.predict_rows_per_second = job.dataset.test_rows / cell.predict_seconds if cell.predict_seconds else None
     cell.latency_seconds = middle([median(r.latency_seconds) for r in results if r.latency_seconds])
-    cell.accuracy = middle([epoch.accuracy for epoch in read])
-    cell.test_loss = middle([epoch.test_loss for epoch in read])
+    for name in ("accuracy", "perplexity", "squared_error", "absolute_error", "validation_accuracy", "test_loss"):
+        setattr(cell, name, middle([getattr(epoch, name) for epoch in read]))
+    cell.constant_errors = results[0].constant_errors
+    cell.epochs_to_target = middle([result.epochs_to_target for result in results])
+    cell.cpus = min((r.environment.cpu_count for r in results if r.environment.cpu_count), default=None)
     cell.build_seconds = middle([_build_seconds(result.phases) for result in results])
     caches = {result.environment.compile_cache for result in results}
     cell.compile_cache = caches.pop() if len(caches) == 1 else "cold or warm"

@@ -70,6 +70,18 @@ def orchestrate(
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows per training step, in place of the suite's.")] = None,
     limit_rows: Annotated[int | None, typer.Option(help="Use at most so many training and test rows.")] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(help="Use this share of the suite's rows, and of its epochs: 0.05 for a small machine. [1]"),
+    ] = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(help="OLD=NEW: another dataset in place of one of the suite's (`bench data list`). Repeatable."),
+    ] = None,
+    synthetic: Annotated[
+        bool | None,
+        typer.Option("--synthetic", help="Random numbers in the shapes of the suite's datasets: for times alone."),
+    ] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds after which a job is stopped. [the suite's]")] = None,
     memory: Annotated[str | None, typer.Option(help="Memory limit of a job, such as 8GiB or 500MiB. [8GiB]")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where dataset files are. [$BENCH_DATA_DIR]")] = None,
@@ -104,6 +116,9 @@ def orchestrate(
         "epochs": epochs,
         "batch_size": batch_size,
         "limit_rows": limit_rows,
+        "scale": scale,
+        "datasets": dataset or None,
+        "synthetic": synthetic,
         "timeout_seconds": timeout,
         "memory_bytes": memory,
     }

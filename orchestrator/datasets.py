@@ -147,6 +147,10 @@ def why_no_stand_in(old: DatasetInfo, new: DatasetInfo) -> str | None:
     return None if same else "its rows are others"
 
 
+def make_synthetic(name: str, train_rows: int, test_rows: int) -> str:
+    raise NotImplementedError(name)
+
+
 def describe(name: str) -> DatasetInfo:
     """Return a dataset's description; ``plan`` has checked the name."""
     return DATASETS[name]

@@ -7,7 +7,7 @@ from typing import TypeVar, get_args
 from orchestrator.errors import StoreError
 from orchestrator.request import Request
 from workers.compat import Literal, Text
-from workers.spec import Job, Record, Result, ValidationError
+from workers.spec import MEASURED, Job, Record, Result, ValidationError
 
 
 class RunInfo(Record):
@@ -76,7 +76,7 @@ def check_belongs(job: Job, result: Result, path: Path) -> None:
     wrong = None
     if result.job_id != job.id:
         wrong = f"is the result of another job ({result.job_id})"
-    elif job.kind == "train" and result.status == "ok":
+    elif job.kind in MEASURED and result.status == "ok":
         if len(result.epochs) != job.recipe.epochs:
             wrong = f"says ok, but holds {len(result.epochs)} of the job's {job.recipe.epochs} epochs"
         elif not all(epoch.train_seconds > 0 for epoch in result.epochs):

@@ -37,7 +37,7 @@ def of_jobs(trained: Sequence[tuple[Job, Result | None]]) -> list[str]:
 
 def of_cells(cells: Sequence[Cell]) -> list[str]:
     """Return notes on cells: one per framework and matter, with the worst case."""
-    found = []
+    found = _of_experiments(cells)
     if any(cell.rounds < stats.FEWEST for cell in cells):
         found.append("Under three rounds there is no interval and no winner; --repeats 3 or more gives both.")
     found += _per_framework(
@@ -80,6 +80,24 @@ def of_cells(cells: Sequence[Cell]) -> list[str]:
             f"bench orchestrate --run with --again --frameworks {cell.framework} measures them anew."
         ),
     )
+    return found
+
+
+def _of_experiments(cells: Sequence[Cell]) -> list[str]:
+    """Return notes on what makes these cells another experiment than the suite's."""
+    found = []
+    scales = sorted({cell.scale for cell in cells if cell.scale != 1})
+    if scales:
+        found.append(
+            f"Scaled down (scale {', '.join(f'{scale:g}' for scale in scales)}): that share of the rows, and of the "
+            f"epochs. This is not the suite's experiment, and its accuracies are not the study's."
+        )
+    synthetic = sorted({cell.dataset for cell in cells if cell.synthetic})
+    if synthetic:
+        found.append(f"{', '.join(synthetic)}: random numbers. Times hold; no accuracy or loss on them means anything.")
+    crowded = sorted({cell.threads_words for cell in cells if cell.cpus and cell.threads > cell.cpus})
+    if crowded:
+        found.append(f"More threads than CPUs: {', '.join(crowded)}. They share what there is.")
     return found
 
 

@@ -79,5 +79,11 @@ def _outcome(job: Job, result: Result) -> str:
         return "gate passed" if verdict is None or verdict.passed else f"gate FAILED: {verdict.reason}"
     if job.kind == "lines":
         return f"{result.code_lines['both']} lines"
-    accuracy = result.epochs[-1].accuracy
-    return f"trained in {result.train_seconds:.3g} s" + ("" if accuracy is None else f", accuracy {accuracy:.4f}")
+    last = result.epochs[-1]
+    scores = (
+        f", {name.replace('_', ' ')} {value:.4f}"
+        for name in ("accuracy", "perplexity", "squared_error")
+        if (value := getattr(last, name)) is not None
+    )
+    epochs = f", target reached after epoch {result.epochs_to_target}" if result.epochs_to_target else ""
+    return f"trained in {result.train_seconds:.3g} s" + next(iter(scores), "") + epochs

@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ from orchestrator.readiness import unready
 from orchestrator.recipe import current_recipes
 from orchestrator.request import Request, framework_labels
 from orchestrator.store import RunStore, cache_dir
-from orchestrator.suite import suite_path
+from orchestrator.suite import load_suite, suite_path
 from orchestrator.summary import Summary, summarise
 from workers.spec import Job, Result
 
@@ -171,6 +171,8 @@ def _plan(asked: Asked, before: RunInfo | None) -> tuple[Request, Plan]:
     if before is not None and asked.run is not None:
         base = before.request.model_copy(update={"suite": str(RunStore(asked.run).suite_file)})
     request = base.model_copy(update=_parsed(asked.given, mistakes))
+    if request.synthetic and not mistakes:
+        request = _on_synthetic_data(request)
     try:
         plan = make_plan(request, _cpus())
     except UsageError as error:
@@ -181,12 +183,24 @@ def _plan(asked: Asked, before: RunInfo | None) -> tuple[Request, Plan]:
     return request.model_copy(update=settled), plan
 
 
+def _on_synthetic_data(request: Request) -> Request:
+    """Return the request with random numbers in place of each of its suite's datasets, made now if need be."""
+    stand_ins = {}
+    for name in {workload.dataset for workload in load_suite(request.suite).workloads}:
+        info = datasets.describe(name)
+        most = request.limit_rows if request.limit_rows and not info.views else None
+        train, test = (min(there, most or there) for there in (info.train_rows, info.test_rows))
+        stand_ins[name] = datasets.make_synthetic(name, train, test)
+    return request.model_copy(update={"datasets": stand_ins})
+
+
 def _parsed(given: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:
     """Return the given options as a Request has them; what cannot be read is a mistake and left out."""
-    readers = {
+    readers: dict[str, tuple[str, Callable[[Any], Any], str]] = {
         "memory_bytes": ("--memory", parse_bytes, "a number and a unit, such as 8GiB or 500MiB"),
         "threads": ("--threads", parse_counts, "whole numbers with commas, such as 1,2,4"),
         "epochs": ("--epochs", parse_counts, "whole numbers with commas, such as 1,5,10"),
+        "datasets": ("--dataset", parse_pairs, "OLD=NEW, such as cifar10=cifar10-subset"),
     }
     parsed = dict(given)
     for name, (flag, read, wanted) in readers.items():
@@ -204,6 +218,14 @@ def parse_counts(text: str) -> list[int] | None:
     if not all(re.fullmatch(r"-?\d{1,9}", word) for word in words):
         return None
     return list(dict.fromkeys(map(int, words)))
+
+
+def parse_pairs(texts: Sequence[str]) -> dict[str, str] | None:
+    """Return ``["a=b", ...]`` as {a: b}, or None."""
+    pairs = [[part.strip() for part in text.split("=")] for text in texts]
+    if not all(len(pair) == 2 and all(pair) for pair in pairs):
+        return None
+    return {pair[0]: pair[1] for pair in pairs}
 
 
 def _cpus() -> list[int]:

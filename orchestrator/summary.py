@@ -10,7 +10,7 @@ from orchestrator import notes, stats
 from orchestrator.cells import Cell, Overall, Recipes, Row, as_record, read_cell
 from orchestrator.documents import RunInfo
 from workers.compat import canonical_json
-from workers.spec import Job, Record, Result, TensorError
+from workers.spec import MEASURED, Job, Record, Result, TensorError
 
 
 class Problem(Record):
@@ -68,7 +68,7 @@ def summarise(info: RunInfo, pairs: Iterable[Pair], recipes: Recipes | None = No
     ``recipes``: {(framework, device): the recipe hash that would run now}, by which stale rows are told.
     """
     everything = list(pairs)
-    trained = [pair for pair in everything if pair[0].kind == "train"]
+    trained = [pair for pair in everything if pair[0].kind in MEASURED]
     groups = _grouped(trained)
     ranked = [_ranked(rows, recipes or {}) for rows in groups]
     cells = [cell for group in ranked for cell in group]
@@ -107,7 +107,7 @@ def _grouped(trained: Sequence[Pair]) -> list[Rows]:
 
 def _setting(job: Job) -> str:
     """Return a hash of what is computed, so that a run continued with other options never pools two experiments."""
-    parts = [job.recipe, job.dataset, *job.inputs, *job.model.layers]
+    parts = [job.recipe, job.dataset, *job.inputs, *job.model.layers, *([job.target] if job.target else [])]
     return hashlib.sha256("".join(map(canonical_json, parts)).encode()).hexdigest()[:12]
 
 

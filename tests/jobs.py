@@ -49,7 +49,7 @@ def make_job(
         framework=Framework(name=framework, version="0"),
         suite="test",
         workload="test",
-        dataset=Dataset(name="none", checksum="none", train_rows=1, test_rows=1),
+        dataset=Dataset(name="digits", checksum="none", train_rows=1, test_rows=1),
         inputs=inputs,
         model=SequentialModel(
             layers=resolved,

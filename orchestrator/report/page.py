@@ -7,6 +7,7 @@ from orchestrator.report import study, tables
 from orchestrator.store import RunStore
 from orchestrator.suite import Suite, load_suite
 from orchestrator.summary import Pair, Summary
+from workers.spec import MEASURED
 
 GIB = 1024**3
 
@@ -88,7 +89,7 @@ def _provenance(summary: Summary, pairs: Sequence[Pair]) -> str:
     rows = set()
     data = set()
     for job, result in pairs:
-        if job.kind != "train" or result is None or result.environment.recipe_hash is None:
+        if job.kind not in MEASURED or result is None or result.environment.recipe_hash is None:
             continue
         environment = result.environment
         versions = ", ".join(f"{name} {version}" for name, version in sorted(environment.versions.items()))

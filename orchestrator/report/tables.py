@@ -10,6 +10,7 @@ from rich.text import Text
 from tabulate import tabulate
 
 from orchestrator.cells import Cell, Estimate, Overall
+from orchestrator.datasets import DATASETS
 from orchestrator.summary import Summary
 
 HEADERS = (
@@ -67,19 +68,39 @@ def rows(summary: Summary) -> list[list[str]]:
         [
             name(cell),
             f"{cell.framework} {cell.version}" + (" (stale)" if cell.stale else ""),
-            interval(cell.train_seconds),
+            interval(cell.train_seconds) + (f" {target_words(cell)}" if cell.target else ""),
             ratio_words(cell),
             number(cell.build_seconds),
             number(cell.predict_rows_per_second),
-            "-" if cell.accuracy is None else f"{cell.accuracy:.4f}",
+            score_words(cell),
             cell.parity,
         ]
         for cell in summary.cells
     ]
 
 
+def score_words(cell: Cell) -> str:
+    """Return what the test rows say of a cell: an accuracy, or another score by its name."""
+    if cell.synthetic:
+        return "meaningless (synthetic)"
+    if cell.perplexity is not None:
+        return f"perplexity {cell.perplexity:.1f}"
+    if cell.squared_error is not None:
+        mean = cell.constant_errors.get("squared_error")
+        return f"squared error {number(cell.squared_error)} (mean's: {number(mean)})"
+    return "-" if cell.accuracy is None else f"{cell.accuracy:.4f}"
+
+
+def target_words(cell: Cell) -> str:
+    """Return what a cell was trained towards, and after how many epochs it was there."""
+    assert cell.target is not None
+    there = "" if cell.epochs_to_target is None else f" in {cell.epochs_to_target:g} epochs"
+    return f"to {cell.target.metric.replace('_', ' ')} {cell.target.value:g}{there}"
+
+
 def workload_names(cells: Sequence[Cell]) -> Callable[[Cell], str]:
-    """Return what names a cell's workload: with device, threads, epochs and variant where there is more than one."""
+    """Return what names a cell's workload: with device, threads, epochs and variant where there is more than one, and
+    with what makes it another experiment than the suite's: other data, a scale, more threads than CPUs."""
     settings = {(cell.device, cell.threads) for cell in cells}
     readings: dict[str, set[int]] = {}
     for cell in cells:
@@ -87,8 +108,12 @@ def workload_names(cells: Sequence[Cell]) -> Callable[[Cell], str]:
 
     def name(cell: Cell) -> str:
         words = [f"epoch {cell.epochs}"] if len(readings[cell.workload]) > 1 else []
-        if len(settings) > 1:
-            words += [cell.device, f"{cell.threads} {'thread' if cell.threads == 1 else 'threads'}"]
+        if len(settings) > 1 or (cell.cpus is not None and cell.threads > cell.cpus):
+            words += [cell.device, cell.threads_words]
+        if cell.dataset not in DATASETS:
+            words.append(f"on {cell.dataset}")
+        if cell.scale != 1:
+            words.append(f"scale {cell.scale:g}")
         if cell.variant == "paper":
             words.append("paper")
         return cell.workload + (f" ({', '.join(words)})" if words else "")
@@ -175,13 +200,17 @@ def as_csv(summary: Summary) -> str:
     """Return one line per cell; names carry units, empty means that it is not known."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    plain = [name for name in Cell.model_fields if name not in ("train_seconds", "ratio", "differs")]
+    nested = ("train_seconds", "ratio", "differs", "target", "constant_errors")
+    plain = [name for name in Cell.model_fields if name not in nested]
     spread = [f"{name}_{part}" for name in ("train_seconds", "ratio") for part in ("median", "low", "high")]
-    writer.writerow([*plain, *spread])
+    errors = ("squared_error", "absolute_error")
+    writer.writerow([*plain, "target_metric", "target_value", *(f"constant_{name}" for name in errors), *spread])
     for cell in summary.cells:
         estimates = [getattr(getattr(cell, name), part, None) for name in ("train_seconds", "ratio")
                      for part in ("median", "low", "high")]  # fmt: skip
-        writer.writerow([*(getattr(cell, name) for name in plain), *estimates])
+        target = (cell.target.metric, cell.target.value) if cell.target else ("", "")
+        constant = (cell.constant_errors.get(name, "") for name in errors)
+        writer.writerow([*(getattr(cell, name) for name in plain), *target, *constant, *estimates])
     return buffer.getvalue()
 
 

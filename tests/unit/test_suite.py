@@ -159,8 +159,9 @@ def test_a_file_that_holds_no_suite(tmp_path: Path, content: bytes, part: str) -
         ("suite: mine", "suite: mine\nrepeat: 5", "repeat: unknown field 'repeat'. Did you mean 'repeats'? "
          "Allowed: frameworks, paper, repeats, seed, source, suite, threads, timeout_seconds, title, workloads."),
         (MORE, f"{MORE}    train_row: 5\n", "workloads[0] (mlp).train_row: unknown field 'train_row'. "
-         "Did you mean 'train_rows'? Allowed: dataset, initialisers, input_offset, input_pad, input_scale, input_shape, "
-         "layers, name, ours, read_at_epochs, recipe, source, target, test_rows, train_rows, validation_split, view."),
+         "Did you mean 'train_rows'? Allowed: dataset, initialisers, input_offset, input_pad, input_scale, "
+         "input_shape, layers, name, ours, read_at_epochs, recipe, source, target, test_rows, train_rows, "
+         "validation_split, view."),
         ("units: 10", "units: 10, bais: true", "workloads[0] (mlp).layers[1].bais: unknown field 'bais'. "
          "Did you mean 'bias'? Allowed: bias, kind, units."),
         (MORE, f"{MORE}      clipnorm: 1\n", "workloads[0] (mlp).recipe.clipnorm: unknown field 'clipnorm'. "
