@@ -205,12 +205,19 @@ def doctor(
     epilog=examples(
         "bench frameworks",
         "bench frameworks --layers       which framework can build which layer",
+        "bench frameworks --properties   language, GPU, licence, last release, ...: then and now",
+        "bench frameworks --properties --format csv",
     )
 )
 def frameworks(
     layers: Annotated[
         bool, typer.Option("--layers", help="Instead: which layer kinds each can build, and what it composes.")
     ] = False,
+    properties: Annotated[
+        bool,
+        typer.Option("--properties", help="Instead: what papers stated of each, and what holds now, with sources."),
+    ] = False,
+    format: Annotated[str, typer.Option(help="With --properties: table, json, csv or markdown.")] = "table",
 ) -> None:
     """List the frameworks: names, versions, devices, modes.
 
@@ -218,8 +225,19 @@ def frameworks(
     the same framework.
     """
     from orchestrator.catalogue import FRAMEWORKS
+    from orchestrator.explain import nearest
     from orchestrator.report import lists
 
+    mistakes = ["Give one of --layers and --properties."] if layers and properties else []
+    if format not in completion.FORMATS["frameworks"]:
+        mistakes.append(f"Unknown format {format!r}. {nearest(format, completion.FORMATS['frameworks'])}")
+    elif format != "table" and not properties:
+        mistakes.append(f"--format is {format!r}, but only --properties has formats. Give both, or neither.")
+    if mistakes:
+        raise errors.UsageError(mistakes)
+    if properties:
+        _print_properties(format)
+        return
     entries = list(FRAMEWORKS.values())
     if not layers:
         out.print(lists.frameworks(entries))
@@ -228,6 +246,20 @@ def frameworks(
     out.print(*(f"{mark} {word}" for word, mark in lists.MARKS.items()), sep="   ", highlight=False)
     out.print("composed: in some of its forms, from the framework's own operations, namely:\n", highlight=False)
     for line in lists.composed(entries):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_properties(format: str) -> None:
+    from orchestrator.properties import load_properties
+    from orchestrator.report import properties
+
+    found = load_properties()
+    if format != "table":
+        sys.stdout.write(properties.TEXT_FORMATS[format](found))
+        return
+    for table in properties.as_tables(found):
+        out.print(table)
+    for line in properties.footnotes(found):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -11,7 +11,11 @@ from orchestrator.catalogue import every_entry
 
 SUITES_DIR = Path(__file__).resolve().parent / "suites"
 ENGINES = ("auto", "docker", "local")
-FORMATS = {"show": ("table", "json", "csv", "markdown", "latex"), "doctor": ("table", "json")}
+FORMATS = {
+    "show": ("table", "json", "csv", "markdown", "latex"),
+    "doctor": ("table", "json"),
+    "frameworks": ("table", "json", "csv", "markdown"),
+}
 DOCUMENTS = ("job", "result", "suite", "summary")
 VARIANTS = ("matched", "paper", "both")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from orchestrator.catalogue import FRAMEWORKS, FrameworkEntry
+from orchestrator.properties import FILE, REFERENCE
 
 WITHOUT_PLAIN = ("numpy",)  # the reference: nobody chooses it for its speed
 
@@ -30,6 +31,8 @@ def lacks(name: str, root: Path, entries: Mapping[str, FrameworkEntry] = FRAMEWO
     found += [] if name in services else [f"compose.yaml: no service {name}"]
     if name not in WITHOUT_PLAIN:
         found += _missing(root, f"benchmarks/plain/{name}_plain.py")
+    if name != REFERENCE and name not in yaml.safe_load(FILE.read_text(encoding="utf-8"))["frameworks"]:
+        found.append(f"orchestrator/properties.yaml: no framework {name}")
     return list(dict.fromkeys(found))
 
 

@@ -33,6 +33,7 @@ def test_a_worker_alone_lacks_everything_else(copy: Path) -> None:
         "docker/mine/requirements.txt: missing",
         "compose.yaml: no service mine",
         "benchmarks/plain/mine_plain.py: missing",
+        "orchestrator/properties.yaml: no framework mine",
     ]
 
 
@@ -46,6 +47,7 @@ def test_a_folder_alone_lacks_everything_else(copy: Path) -> None:
         "workers/mine_worker.py",
         "compose.yaml",
         "benchmarks/plain/mine_plain.py",
+        "orchestrator/properties.yaml",
     ]
 
 
@@ -62,6 +64,7 @@ def test_an_entry_alone_lacks_everything_else(copy: Path) -> None:
         "workers/mine_worker.py",
         "compose.yaml",
         "benchmarks/plain/mine_plain.py",
+        "orchestrator/properties.yaml",
     ]
 
 

@@ -17,7 +17,7 @@ LAYERS = [
     {"notes", "recipe", "store", "suite"},
     {"cells", "documents", "mistakes", "scale"},
     {"workload"},
-    {"capabilities", "completion", "request", "stats"},
+    {"capabilities", "completion", "properties", "request", "stats"},
     {"catalogue", "datasets", "explain", "gpu", "shapes", "weights"},
     {"downloads"},
     {"errors"},
