@@ -25,14 +25,14 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from orchestrator import datasets, notes, session, stats
+from orchestrator import datasets, session, stats
 from orchestrator.catalogue import find
 from orchestrator.engines import Engine, Prepared
 from orchestrator.engines.docker import RUN_DIR, DockerEngine
 from orchestrator.orchestrate import orchestrate
 from orchestrator.plan import Plan, identified, make_plan
 from orchestrator.progress import RunProgress
-from orchestrator.readiness import unready
+from orchestrator.readiness import without_unready
 from orchestrator.report.tables import number, table
 from orchestrator.request import Request
 from orchestrator.store import RunStore, cache_dir
@@ -220,10 +220,9 @@ def write_rows(source: Path, job: Job, folder: Path) -> None:
 def measured(request: Request, data_dir: Path | None, engine: Engine) -> Iterator[tuple[Job, Result, Plain]]:
     """Run the harness's jobs, each followed by its plain script on the same rows; yield both."""
     cpus = sorted(os.sched_getaffinity(0))
-    plan = make_plan(request, cpus)
-    plan = make_plan(request, cpus, unready(plan.asked, plan.frameworks, engine, plan.device))
-    for text in notes.of_unavailable(plan.unavailable):
-        print(f"Left out: {text}", file=sys.stderr)
+    plan, left_out = without_unready(make_plan(request, cpus), request, cpus, engine)
+    for text in left_out:
+        print(text, file=sys.stderr)
     jobs = {job.id: job for job in plan.train}
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)

@@ -7,13 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator import notes
 from orchestrator.attempt import Run, attempt, shortened
 from orchestrator.engines import Engine
 from orchestrator.orchestrate import prepare_environments, prepare_inputs, refusal_of
 from orchestrator.plan import identified, make_plan
 from orchestrator.progress import RunProgress
-from orchestrator.readiness import unready
+from orchestrator.readiness import without_unready
 from orchestrator.request import Request
 from orchestrator.store import RunStore
 from workers.spec import Job, Result
@@ -27,10 +26,9 @@ def count_lines(
     Raises BenchError where nothing can be run at all.
     """
     request = request.model_copy(update={"repeats": 1, "threads": [1]})
-    plan = make_plan(request, [])
-    plan = make_plan(request, [], unready(plan.asked, plan.frameworks, engine, plan.device))
-    for text in notes.of_unavailable(plan.unavailable):
-        progress.say(f"Left out: {text}")
+    plan, left_out = without_unready(make_plan(request, []), request, [], engine)
+    for text in left_out:
+        progress.say(text)
     with tempfile.TemporaryDirectory() as name:
         run = Run(plan, engine, RunStore(Path(name)), cache, data_dir, progress, {}, {})
         prepare_inputs(run)

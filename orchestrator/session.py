@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 from rich.console import Console
 
-from orchestrator import datasets, gpu, lines, notes
+from orchestrator import datasets, gpu, lines
 from orchestrator.catalogue import every_entry, find
 from orchestrator.documents import RunInfo
 from orchestrator.engines import Engine
@@ -27,7 +27,7 @@ from orchestrator.explain import nearest
 from orchestrator.orchestrate import orchestrate
 from orchestrator.plan import Plan, make_plan
 from orchestrator.progress import RunProgress
-from orchestrator.readiness import unready
+from orchestrator.readiness import unready, without_unready
 from orchestrator.recipe import current_recipes
 from orchestrator.request import Request, framework_labels
 from orchestrator.store import RunStore, cache_dir
@@ -60,9 +60,7 @@ def run(asked: Asked, console: Console) -> Summary:
     data_dir = datasets.find_data_dir(asked.data_dir)
     engine, why = choose_engine(asked.engine or (before.engine if before else "auto"))
     console.print(f"Engine: {engine.name} ({why}).", highlight=False)
-    unavailable = unready(plan.asked, plan.frameworks, engine, plan.device)
-    if unavailable:
-        plan = make_plan(request, _cpus(), unavailable)
+    plan, left_out = without_unready(plan, request, _cpus(), engine)
     no_gpu = engine.why_no_gpu() if request.gpu else None
     if no_gpu:
         raise EngineError(no_gpu)
@@ -80,8 +78,8 @@ def run(asked: Asked, console: Console) -> Summary:
         store.clear_warm_jobs()
         with RunProgress(console) as progress:
             progress.say(f"Run: {store.folder}")
-            for text in [*(f"{text}." for text in plan.left_out), *notes.of_unavailable(plan.unavailable)]:
-                progress.say(f"Left out: {text}")
+            for text in left_out:
+                progress.say(text)
             try:
                 for _ in orchestrate(plan, engine, store, cache_dir(), data_dir, progress):
                     pass

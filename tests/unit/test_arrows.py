@@ -12,8 +12,8 @@ from orchestrator.catalogue import ROOT
 LAYERS = [
     {"cli"},
     {"session", "compose"},
-    {"attempt", "lines", "orchestrate", "progress", "report"},
-    {"doctor", "engines", "machine", "plan", "readiness", "summary"},
+    {"attempt", "lines", "orchestrate", "progress", "readiness", "report"},
+    {"doctor", "engines", "machine", "plan", "summary"},
     {"notes", "recipe", "store", "suite"},
     {"cells", "documents", "mistakes", "scale"},
     {"workload"},

@@ -15,8 +15,10 @@ from orchestrator.engines import Prepared, Say
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.engines.local import LocalEngine
 from orchestrator.errors import EngineError, UsageError
-from orchestrator.readiness import unready
+from orchestrator.plan import make_plan
+from orchestrator.readiness import unready, without_unready
 from orchestrator.recipe import recipe_hash
+from orchestrator.request import Request
 from orchestrator.summary import Summary
 from tests.unit.test_orchestrate import InstantEngine
 
@@ -94,6 +96,31 @@ def test_only_one_that_is_not_named_is_left_out() -> None:
     assert unready("torch,Torch7", labels, docker_with(), "cpu") == {}
     assert unready("all,torch7", labels, docker_with(), "cpu") == {}
     assert unready("all", labels, docker_with(), "gpu") == {}  # there it is unsupported, whatever is given
+
+
+def test_a_plan_is_made_again_without_them_and_says_so_in_lines() -> None:
+    request = Request(frameworks="all", workloads="mlp", repeats=1)
+    plan = make_plan(request, [0])
+    smaller, lines = without_unready(plan, request, [0], docker_with())
+    assert "torch7" in plan.frameworks
+    assert {job.framework.label for job in smaller.train} == set(plan.frameworks) - {"torch7"}
+    assert smaller.unavailable == {"torch7": REASON}
+    assert lines == [f"Left out: torch7 is unavailable: {REASON}."]
+
+
+def test_a_plan_whose_frameworks_are_all_ready_stays_as_it_is() -> None:
+    request = Request(frameworks="torch,torch7", workloads="mlp", repeats=1)
+    plan = make_plan(request, [0])
+    same, lines = without_unready(plan, request, [0], docker_with())
+    assert same is plan
+    assert lines == []
+
+
+def test_what_a_study_did_not_have_is_said_too() -> None:
+    request = Request(frameworks="tf,jax", suite="kovalev2016", variant="both", repeats=1, limit_rows=10)
+    plan = make_plan(request, [0])
+    _, lines = without_unready(plan, request, [0], docker_with())
+    assert lines == ["Left out: jax: kovalev2016 did not have it, so it has no row of variant paper."]
 
 
 # ---------------------------------------------------------------------------- in a run, and in a build
