@@ -111,17 +111,18 @@ class CaffeWorker(Worker):
     def predict(self, handle):
         x, size, outputs = handle[0], self.recipe.evaluation_batch_size, []
         network = self.predictor
-        network.reset_states()
+        self.reset_unless_carried()
         for start in range(0, len(x), size):
             network.feed(x[start : start + size])
             network.net.forward()
             network.keep_states()
             outputs.append(network.outputs())
-        network.reset_states()
+        self.reset_unless_carried()
         return np.concatenate(outputs)
 
     def reset_states(self):
         self.trainer.reset_states()
+        self.predictor.reset_states()
 
     def parameters(self):
         values = {}

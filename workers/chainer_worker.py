@@ -119,10 +119,10 @@ class ChainerWorker(Worker):
 
     def predict(self, handle):
         x, size = handle[0], self.recipe.evaluation_batch_size
-        self.reset_states()
+        self.reset_unless_carried()
         with chainer.using_config("train", False), chainer.no_backprop_mode():
             outputs = [self.model(x[start : start + size]).array for start in range(0, len(x), size)]
-        self.reset_states()
+        self.reset_unless_carried()
         return chainer.get_device("@numpy").send(self.device.xp.concatenate(outputs))
 
     def reset_states(self):

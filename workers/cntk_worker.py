@@ -195,14 +195,14 @@ class CntkWorker(Worker):
     def predict(self, handle):
         x, _ = handle
         rows, size, outputs = x.shape[0], self.recipe.evaluation_batch_size, []
-        self.reset_states()
+        self.reset_unless_carried()
         for start in range(0, rows, size):
             count = min(size, rows - start)
             batch = {self.x: rows_of(x, start, count), **self.states_before(self.prediction, count)}
             values = self.predictor.forward(batch, self.predictor.outputs, as_numpy=False)[1]
             outputs.append(values[self.outputs.output].asarray())
             self.keep(self.prediction, values)
-        self.reset_states()
+        self.reset_unless_carried()
         return np.concatenate(outputs)
 
     def reset_states(self):

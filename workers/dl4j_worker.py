@@ -162,13 +162,14 @@ class Dl4jWorker(Worker):
 
     @memory_errors
     def predict(self, handle):
-        self.model.predictor.rnnClearPreviousState()
+        self.reset_unless_carried()
         outputs = to_numpy(self.model.output(handle.dataset))
-        self.model.predictor.rnnClearPreviousState()
+        self.reset_unless_carried()
         return outputs.transpose(0, 2, 1) if outputs.ndim == 3 else outputs
 
     def reset_states(self):
-        self.model.net.rnnClearPreviousState()
+        for net in (self.model.net, self.model.predictor):
+            net.rnnClearPreviousState()
 
     def parameters(self):
         shapes = {i.name + "/" + role: shape for i in self.job.model.layers for role, shape in i.parameters.items()}

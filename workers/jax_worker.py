@@ -77,6 +77,7 @@ class JaxWorker(Worker):
     params: Dict[str, Any] = {}
     opt_state: Any = None
     state: Dict[str, Any] = {}
+    predicted: Dict[str, Any] = {}  # of stateful layers, what prediction goes on from
 
     def versions(self):
         found = {"jax": jax.__version__, "jaxlib": jaxlib.__version__, "optax": optax.__version__}
@@ -150,15 +151,18 @@ class JaxWorker(Worker):
         return sum(float(loss) * n for loss, n in zip(jax.device_get(losses), rows)) / sum(rows)
 
     def predict(self, handle):
-        state, outputs = dict(self.state, **self.wide_zero), []
+        self.reset_unless_carried()
+        state, outputs = dict(self.state, **self.predicted), []
         for x in handle.predict:
             y, state = self.score(self.params, state, x)
             outputs.append(y)
-        self.reset_states()
+        self.predicted = {name: state[name] for name in self.predicted}
+        self.reset_unless_carried()
         return np.concatenate(jax.device_get(outputs))
 
     def reset_states(self):
         self.state.update(self.zero)
+        self.predicted = self.wide_zero
 
     def parameters(self):
         values = {}

@@ -139,13 +139,13 @@ class KerasWorker(Worker):
         return history.history["loss"][0]
 
     def predict(self, handle):
-        self.reset_states()
+        self.reset_unless_carried()
         with BACKEND.place(self.device):
             if len(handle.x) <= self.job.recipe.evaluation_batch_size:  # Keras' own advice for what fits one batch
                 outputs = self.model.predict_on_batch(handle.x)
             else:
                 outputs = self.model.predict(**handle.predict, verbose=0)
-        self.reset_states()
+        self.reset_unless_carried()
         return outputs
 
     def reset_states(self):

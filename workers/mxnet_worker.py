@@ -179,7 +179,8 @@ class MxnetWorker(Worker):
 
     def predict(self, handle):
         rows, size = handle[0], self.recipe.evaluation_batch_size
-        outputs, states = [], None
+        self.reset_unless_carried()
+        outputs, states = [], self.states
         for start in range(0, len(rows), size):
             batch = rows[start : start + size]
             states = self.first_rows(states, len(batch))
@@ -187,7 +188,8 @@ class MxnetWorker(Worker):
             if states:
                 found, *states = found
             outputs.append(found)
-        self.reset_states()
+        self.states = states
+        self.reset_unless_carried()
         return nd.concat(*outputs, dim=0).asnumpy()
 
     def parameters(self):

@@ -179,9 +179,9 @@ class NumpyWorker(Worker):
     def predict(self, handle):
         x, _ = handle
         size = self.recipe.evaluation_batch_size
-        self.reset_states()
+        self.reset_unless_carried()
         outputs = np.concatenate([self.forward(x[i : i + size], False) for i in range(0, len(x), size)])
-        self.reset_states()
+        self.reset_unless_carried()
         return outputs
 
     def reset_states(self):

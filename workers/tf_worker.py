@@ -184,14 +184,14 @@ class TfWorker(Worker):
         return (sum(whole) * size + last * (len(x) - len(whole) * size)) / len(x)
 
     def predict(self, handle):
-        self.reset_states()
+        self.reset_unless_carried()
         if self.mode == "eager":
             size = self.recipe.evaluation_batch_size
             batches = [handle[0][start : start + size] for start in range(0, len(handle[0]), size)]
             outputs = tf.concat([self.predict_batch(batch) for batch in batches], axis=0).numpy()
         else:
             outputs = self.score(handle[0]).numpy()
-        self.reset_states()
+        self.reset_unless_carried()
         return outputs
 
     def reset_states(self):

@@ -134,9 +134,9 @@ class TheanoWorker(Worker):
 
     def predict(self, handle):
         batches = self.batches(handle, self.recipe.evaluation_batch_size)
-        self.reset_states()
+        self.reset_unless_carried()
         outputs = np.concatenate([self.predict_batch(start, stop) for start, stop in batches])
-        self.reset_states()
+        self.reset_unless_carried()
         return outputs
 
     def reset_states(self):

@@ -115,9 +115,9 @@ class Torch7Worker(Worker):
         return call(self.training, "epoch", handle.x, handle.targets, to_tensor(rates)) / handle.rows
 
     def predict(self, handle):
-        self.reset_states()
+        self.reset_unless_carried()
         outputs = call(self.training, "predict", handle.x, self.recipe.evaluation_batch_size)
-        self.reset_states()
+        self.reset_unless_carried()
         return to_numpy(outputs)
 
     def reset_states(self):

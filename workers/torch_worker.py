@@ -165,10 +165,10 @@ class TorchWorker(Worker):
 
     def predict(self, handle):
         self.model.eval()
-        self.reset_states()
+        self.reset_unless_carried()
         with torch.no_grad():
             outputs = [self.forward(batch) for batch in handle[0].split(self.recipe.evaluation_batch_size)]
-        self.reset_states()
+        self.reset_unless_carried()
         return torch.cat(outputs).cpu().numpy()
 
     def lstms(self):

@@ -45,8 +45,8 @@ class Worker:
     """Where the framework rightly differs from the reference: kind -> in words, for every report."""
 
     carries_states: bool = False
-    """Set by the harness where rows are predicted in parts: ``predict`` goes on from the states that the last one
-    left, and leaves its own."""
+    """The harness sets it while it predicts rows in parts: ``predict`` then begins with the states of stateful layers
+    that the last one left, and leaves its own."""
 
     def versions(self) -> Dict[str, str]:
         """Return the versions of the framework and of the libraries that do its arithmetic."""
@@ -92,12 +92,18 @@ class Worker:
 
     def predict(self, handle: Any) -> np.ndarray:
         """Return the model's outputs (logits) for the handle's rows, (rows, ...), dropout off, in batches of
-        ``job.recipe.evaluation_batch_size``. Stateful layers start at zero, go on from batch to batch,
-        and are left at zero."""
+        ``job.recipe.evaluation_batch_size``. Stateful layers go on from batch to batch. They start at zero and are left
+        at zero, unless ``carries_states``: so each prediction begins and ends with ``reset_unless_carried``."""
         raise NotImplementedError
 
     def reset_states(self) -> None:
-        """Set what stateful layers keep between training batches to zero; a worker with none has nothing to do."""
+        """Set what stateful layers keep between batches, of training and of prediction, to zero; a worker with none
+        has nothing to do."""
+
+    def reset_unless_carried(self) -> None:
+        """Set the states to zero where no prediction is to go on from another."""
+        if not self.carries_states:
+            self.reset_states()
 
     def parameters(self) -> Arrays:
         """Return the current parameters, running ones too, named and laid out as in ``build``."""

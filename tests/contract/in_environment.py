@@ -1,7 +1,8 @@
 """Runs many gate cases in one process of a framework's own environment (Theano compiles for seconds per process).
 
 usage: python in_environment.py LABEL FOLDER    with FOLDER/cases.json: [{name, record, job, change}]
-Writes FOLDER/verdicts.json: {case: its verdict, or what is refused, or how it crashed}.
+Writes FOLDER/verdicts.json: {case: its verdict, or what is refused, or how it crashed}. Where there is a
+FOLDER/parts.json, it does besides what in_parts.py says.
 Must run on every Python that a worker runs on.
 """
 
@@ -20,6 +21,7 @@ from workers import threads  # noqa: E402
 threads.pin(1, [])  # two of these run side by side
 
 import defects  # noqa: E402
+import in_parts  # noqa: E402
 import numpy as np  # noqa: E402
 
 from workers import parity  # noqa: E402
@@ -54,6 +56,8 @@ def main():
             verdicts[case["name"]] = {"crashed": traceback.format_exc()}
     with open(os.path.join(FOLDER, "verdicts.json"), "w") as file:
         json.dump(verdicts, file)
+    if os.path.exists(os.path.join(FOLDER, "parts.json")):
+        in_parts.predict_in_parts(opened, FOLDER)
 
 
 main()

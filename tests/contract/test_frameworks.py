@@ -25,11 +25,11 @@ from tests.alterations import (
     alterations,
 )
 from tests.contract.environments import run_script
-from tests.jobs import CATEGORICAL, FLAT, IMAGE, STEPS, TOKENS, make_job, make_weights
+from tests.jobs import CATEGORICAL, FLAT, IMAGE, STEPS, TOKENS, make_batch, make_job, make_weights
 from workers.numpy_reference import make_reference
 from workers.numpy_worker import NumpyWorker
 from workers.parity import ROWS
-from workers.spec import Job, Recipe, Verdict
+from workers.spec import Dataset, Job, Recipe, Verdict
 
 SMALL = [{"kind": "dense", "units": 8}, {"kind": "activation", "function": "tanh"}, HEAD]
 
@@ -160,6 +160,19 @@ DEFECTS = {  # published ones: the base that shows them, the pass and the tensor
     "rate_decay_for_weight_decay": ("mlp", "recipe", "loss of step 2"),
 }
 LABELS = sorted(set(spellings().values()) - {"numpy"})
+PARTS = [8, 4, 6]  # rows: two batches, one, and one with a shorter one behind it
+LANGUAGE = make_job(
+    [
+        {"kind": "embedding", "vocabulary_size": 11, "units": 4},
+        {"kind": "lstm", "units": 6, "output": "sequence", "stateful": True},
+        {"kind": "lstm", "units": 5, "output": "sequence", "stateful": True},
+        {"kind": "dense", "units": 11},
+    ],
+    TOKENS,
+    batch_size=4,
+    evaluation_batch_size=4,
+    dataset=Dataset(name="none", checksum="none", train_rows=8, test_rows=sum(PARTS)),
+)
 
 
 @functools.cache
@@ -169,14 +182,9 @@ def record(case: str) -> dict[str, np.ndarray]:
 
 def run_cases(label: str, cases: list[dict[str, Any]], folder: Path, cache: Path) -> dict[str, Any]:
     """Run the cases in one process of the framework's environment; return {name: verdict, or what crashed}."""
-    entry = find(label)
-    framework = {"name": entry.name, "version": entry.version, "mode": entry.mode}
     for item in cases:
         item["job"]["dataset"] |= {"train_rows": ROWS, "test_rows": ROWS}  # what the gate runs, so no more is compiled
-        item["job"] |= {
-            "framework": framework,
-            "kind": "parity",
-        }
+        item["job"] |= of_framework(label)
     for name in {case["record"] for case in cases}:
         np.savez(folder / f"{name}.npz", **record(name))  # type: ignore[arg-type]
     (folder / "cases.json").write_text(json.dumps(cases))
@@ -185,13 +193,38 @@ def run_cases(label: str, cases: list[dict[str, Any]], folder: Path, cache: Path
     return verdicts
 
 
+def of_framework(label: str) -> dict[str, Any]:
+    entry = find(label)
+    return {"framework": {"name": entry.name, "version": entry.version, "mode": entry.mode}, "kind": "parity"}
+
+
+def add_parts(label: str, folder: Path) -> None:
+    """Have the process that runs the cases predict a language model's rows in parts too."""
+    task = {"job": LANGUAGE.model_dump(mode="json") | of_framework(label), "rows": PARTS}
+    (folder / "parts.json").write_text(json.dumps(task))
+    x, y = make_batch(LANGUAGE, sum(PARTS))
+    weights = {name.replace("/", "|"): value for name, value in make_weights(LANGUAGE).items()}
+    np.savez(folder / "parts.npz", x=x, y=y, **weights)  # type: ignore[arg-type]
+
+
+def check_parts(folder: Path) -> None:
+    """Predicted in parts, the rows have the outputs of one prediction if the states are carried, and only then."""
+    with np.load(folder / "predicted.npz") as archive:
+        found = dict(archive)
+    for number, part in enumerate(np.split(found["at_once"], np.cumsum(PARTS)[:-1])):
+        np.testing.assert_allclose(found[f"carried/{number}"], part, rtol=1e-5, atol=1e-5)
+        from_zero = np.allclose(found[f"anew/{number}"], part, rtol=1e-5, atol=1e-5)
+        assert from_zero == (number == 0)
+
+
 def case(name: str, base: str, job: Job, change: str | None = None) -> dict[str, Any]:
     return {"name": name, "record": base, "job": job.model_dump(mode="json"), "change": change}
 
 
 @pytest.mark.parametrize("label", LABELS)
 def test_the_gate_passes_on_every_case_and_closes_on_the_altered_ones(label: str, tmp_path: Path, cache: Path) -> None:
-    """The right cases run with NumPy's arithmetic forbidden during training."""
+    """The right cases run with NumPy's arithmetic forbidden during training. Besides, the process predicts in parts:
+    a container more for that would take minutes."""
     chosen, altered = set(CASES), set(BASES)
     if find(label).chosen_version:
         chosen, altered = {"language", "images with sgd", "adam"}, set()
@@ -206,6 +239,7 @@ def test_the_gate_passes_on_every_case_and_closes_on_the_altered_ones(label: str
         if item.base in altered and (item.base, item.place, item.field) in SAMPLE
     ]
     wrong.append(case("defect: own_weights", "mlp", BASES["mlp"], "own_weights"))
+    add_parts(label, tmp_path)
     verdicts = run_cases(label, right + wrong, tmp_path, cache)
     crashed = {name: found["crashed"] for name, found in verdicts.items() if "crashed" in found}
     assert not crashed, "\n".join(f"{name}:\n{text}" for name, text in crashed.items())
@@ -220,6 +254,7 @@ def test_the_gate_passes_on_every_case_and_closes_on_the_altered_ones(label: str
     open_gates = [name for name, verdict in found.items() if not name.startswith("right") and verdict.passed]
     assert not open_gates
     assert all(found[item["name"]].first_difference for item in wrong)
+    check_parts(tmp_path)
 
 
 @pytest.mark.parametrize("change", ["without_numpy", "own_numpy"])

@@ -218,6 +218,26 @@ def test_a_stateful_lstm_goes_on_from_batch_to_batch() -> None:
     assert np.concatenate([found[1][:3], found[1][3:]], axis=1) == pytest.approx(found[0])
 
 
+def test_rows_predicted_in_parts_with_carried_states_are_those_of_one_prediction() -> None:
+    """Without that each part starts at zero, whatever training left; and training after it starts at zero too."""
+    lstm = {"kind": "lstm", "units": 4, "output": "sequence", "stateful": True}
+    job = make_job([lstm, lstm, DENSE], STEPS, batch_size=3, evaluation_batch_size=3)
+    x, y = make_batch(job, rows=8)
+    worker = NumpyWorker()
+    worker.build(job, make_weights(job))
+    worker.train_epoch(worker.stage({"x": x}, y), np.full(3, 0.1))
+    parts = [worker.stage({"x": x[rows]}, y[rows]) for rows in (slice(0, 6), slice(6, 8))]
+    whole = worker.predict(worker.stage({"x": x}, y))
+    worker.carries_states = True
+    carried = [worker.predict(part) for part in parts]
+    assert np.array_equal(np.concatenate(carried), whole)
+    worker.carries_states = False
+    worker.reset_states()
+    assert all(layer.state is None for _, layer in worker.model)
+    assert np.array_equal(worker.predict(parts[0]), whole[:6])
+    assert not np.allclose(worker.predict(parts[1]), whole[6:])
+
+
 def test_clipping_bounds_the_norm_over_all_tensors_before_weight_decay() -> None:
     optimiser = {"kind": "sgd", "learning_rate": 1.0, "weight_decay": 0.25}
     job = make_job(
