@@ -5,6 +5,7 @@ import functools
 import typing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from orchestrator import catalogue
 from workers import spec
@@ -15,11 +16,13 @@ class Capabilities:
     """A worker's layer kinds; ``composed``: kind, optimiser or clip_norm -> what it composes, in the worker's words.
 
     ``unsupported``: what the framework cannot do, ``kind`` or ``kind.field=value`` -> the worker's reason.
+    ``can_drop_in_prediction``: whether it can do what ``Job.dropout_in_prediction`` asks for.
     """
 
     layers: frozenset[str]
     composed: dict[str, str]
     unsupported: dict[str, str]
+    can_drop_in_prediction: bool
 
     def of(self, kind: str) -> str:
         """Return ``native``, ``composed`` (in at least one of its forms) or ``unsupported`` for a layer kind."""
@@ -47,18 +50,19 @@ def capabilities(framework: str, workers_dir: Path | None = None) -> Capabilitie
     try:
         (layers,) = _assigned(found[0].body, "layers")
         kinds = frozenset(str(ast.literal_eval(key)) for key in layers.keys)  # type: ignore[attr-defined]
-        composed, unsupported = [_literal(found[0].body, name) for name in ("composed", "unsupported")]
+        composed, unsupported = [dict(_literal(found[0].body, name, {})) for name in ("composed", "unsupported")]
+        drops = bool(_literal(found[0].body, "can_drop_in_prediction", False))
     except (ValueError, AttributeError):
         raise LookupError(
             f"{path.name}: the dict `layers` of {found[0].name} must have literal keys, "
-            "`composed` and `unsupported` be literals"
+            "`composed`, `unsupported` and `can_drop_in_prediction` be literals"
         ) from None
-    return Capabilities(kinds, composed, unsupported)
+    return Capabilities(kinds, composed, unsupported, drops)
 
 
-def _literal(body: list[ast.stmt], name: str) -> dict[str, str]:
+def _literal(body: list[ast.stmt], name: str, default: Any) -> Any:
     values = _assigned(body, name)
-    return dict(ast.literal_eval(values[-1])) if values else {}
+    return ast.literal_eval(values[-1]) if values else default
 
 
 def _assigned(body: list[ast.stmt], name: str) -> list[ast.expr]:

@@ -89,8 +89,7 @@ def _unsupported(job: Job) -> str | None:
     entry = find(job.framework.label)
     if job.device not in entry.devices:
         return entry.no_gpu
-    worker = capabilities(entry.name)
-    return "; ".join(refused(worker.layers, worker.unsupported, job)) or None
+    return "; ".join(refused(capabilities(entry.name), job)) or None
 
 
 # ---------------------------------------------------------------------------- the gate

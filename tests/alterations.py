@@ -1,4 +1,5 @@
-"""Every field of every layer kind, optimiser, loss and schedule, altered: found by walking the spec's schema.
+"""Every field of every layer kind, optimiser, loss and schedule, altered: found by walking the spec's schema. And what
+a job itself says of the computation.
 
 The worker gets the altered job while the reference keeps the original, and the parity gate must fail.
 """
@@ -137,6 +138,10 @@ EXCEPTIONS = {
 }
 
 
+OF_A_JOB = {"dropout_in_prediction": "cnn"}
+"""Fields of a job beside its model and recipe that say what is computed, each with a base in which it has effect."""
+
+
 class Alteration(NamedTuple):
     """``job`` is the base with one field of a record of ``model`` altered."""
 
@@ -190,6 +195,9 @@ def alterations() -> Iterator[Alteration]:
                 own = getattr(recipe, part)
                 changed = job.model_copy(update={"recipe": recipe.model_copy(update={part: changed_part})})
                 yield Alteration(base, type(own), f"{part} {own.kind}", field, changed)
+    for field, base in OF_A_JOB.items():
+        value = altered_value(Job.model_fields[field].annotation, getattr(BASES[base], field))
+        yield Alteration(base, Job, "job", field, BASES[base].model_copy(update={field: value}))
 
 
 def _outputs(job: Job) -> int:
@@ -232,7 +240,7 @@ def _altered(record: Any, part: str) -> Iterator[tuple[str, Any]]:
 
 def all_fields() -> set[tuple[type[BaseModel], str]]:
     """Return every field that an alteration is owed for."""
-    owed = set()
+    owed: set[tuple[type[BaseModel], str]] = {(Job, field) for field in OF_A_JOB}
     for union, part in ((spec.Layer, "layer"), (spec.Optimiser, ""), (spec.Loss, ""), (spec.Schedule, "")):
         for model in typing.get_args(typing.get_args(union)[0]):
             (kind,) = typing.get_args(model.model_fields["kind"].annotation)

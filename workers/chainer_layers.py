@@ -53,6 +53,16 @@ class LSTM(L.LSTM):
         return outputs[-1] if self.last else F.stack(outputs, axis=1)
 
 
+def in_training(function):
+    """Return the function as it is in training, also in prediction: as in code that leaves ``train`` as it is."""
+
+    def call(x):
+        with chainer.using_config("train", True):
+            return function(x)
+
+    return call
+
+
 def is_image(shape):
     return len(shape) == 3
 

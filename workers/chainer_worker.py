@@ -30,6 +30,7 @@ class ChainerWorker(Worker):
     }
     layout = "channels_first"
     computes_with_numpy = "chainer"
+    can_drop_in_prediction = True
     composed = {
         "flatten": "of several channels: a transpose before F.reshape",
         "reshape": "from and to images: transposes around F.reshape",
@@ -70,6 +71,8 @@ class ChainerWorker(Worker):
         callables, self.tensors = [], {}
         for item in job.model.layers:
             own = self.layers[item.layer.kind](item)
+            if item.layer.kind == "dropout" and job.dropout_in_prediction:
+                own = [layers.in_training(*own)]
             callables += own
             for role, value in layer_weights(weights, item.name).items():
                 (link,) = [part for part in own if isinstance(part, chainer.Link)]

@@ -13,6 +13,8 @@ from .worker import Worker, staged
 
 ELEMENTS = 20000  # at least so many mask elements are looked at ...
 MOST_STEPS = 100  # ... in at most so many steps
+LEAST_ROWS = 500  # of a prediction, each of which shows one element; else ELEMENTS ...
+MOST_NUMBERS = 10**7  # ... of so many numbers at most
 SIGMAS = 4.5
 SCALE_TOLERANCE = 1e-3
 
@@ -21,20 +23,40 @@ def probe(worker: Worker, job: Job, item: ResolvedLayer, rate: float) -> Optiona
     """Return what is wrong with the dropout layer ``item``, that should drop the share ``rate``, or None."""
     size = int(np.prod(item.input_shape))
     steps = int(np.clip(-(-ELEMENTS // size), 2, MOST_STEPS))
-    masks = _masks(worker, _probe_job(job, item, size), size, steps)
+    return _complaint(_masks(worker, _probe_job(job, item, size), size, steps), rate, "training")
+
+
+def probe_prediction(worker: Worker, job: Job, item: ResolvedLayer, rate: float) -> Optional[str]:
+    """Return what is wrong with ``item`` in the predictions of a job that has dropout there, or None.
+
+    Only the first element of a row reaches the output: its kernel entry is 1.
+    """
+    size = int(np.prod(item.input_shape))
+    kernel = np.zeros((size, 1), np.float32)
+    kernel[0] = 1
+    worker.build(_probe_job(job, item, size), {"dense_1/kernel": kernel})
+    rows = int(np.clip(MOST_NUMBERS // size, LEAST_ROWS, ELEMENTS))
+    handle = staged(worker, job, np.ones([rows, *item.input_shape], np.float32), np.zeros((rows, 1), np.float32))
+    return _complaint(worker.predict(handle).astype(np.float64), rate, "prediction")
+
+
+def _complaint(masks: np.ndarray, rate: float, when: str) -> Optional[str]:
+    """Return what is wrong with (steps, size): what ones became."""
+    steps, size = masks.shape
     share = float((masks == 0).mean())
     allowed = SIGMAS * (rate * (1 - rate) / masks.size) ** 0.5
     if abs(share - rate) > allowed:
-        text = "drops a share of {:.4f} in training, not {:.4f} (within {:.4f}, {} elements)"
-        return text.format(share, rate, allowed, masks.size)
+        text = "drops a share of {:.4f} in {}, not {:.4f} (within {:.4f}, {} elements)"
+        return text.format(share, when, rate, allowed, masks.size)
     kept = masks[masks != 0]
     worst = float(np.abs(kept * (1 - rate) - 1).max()) if kept.size else 0.0
     if worst > SCALE_TOLERANCE:
-        return "scales what it keeps by {:.4f}, not by 1 / (1 - rate) = {:.4f}".format(kept.mean(), 1 / (1 - rate))
+        text = "scales what it keeps by {:.4f} in {}, not by 1 / (1 - rate) = {:.4f}"
+        return text.format(kept.mean(), when, 1 / (1 - rate))
     # Two masks of this size agree by chance with probability (p^2 + (1 - p)^2)^size.
     chance = ((rate**2 + (1 - rate) ** 2) ** size) ** (steps - 1)
     if chance < 1e-6 and ((masks == 0) == (masks[0] == 0)).all():
-        return "uses the same mask in every step"
+        return "uses the same mask in every step of " + when
     return None
 
 

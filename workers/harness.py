@@ -155,7 +155,7 @@ def _opened(job: Job, result: Result, clock: Clock) -> Worker:
     module, result.phases.import_seconds = clock.timed("import", lambda: importlib.import_module(where, __package__))
     worker: Worker = module.WORKER()
     result.environment.versions = worker.versions()
-    reasons = refused(worker.layers, worker.unsupported, job)
+    reasons = refused(worker, job)
     if reasons:
         raise Unsupported("; ".join(reasons))
     opened = clock.timed("open_device", lambda: worker.open_device(job.device, job.threads))

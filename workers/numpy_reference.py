@@ -38,6 +38,7 @@ def make_reference(job: Job, weights: Arrays) -> Arrays:
     meta: Dict[str, Any] = {
         "targets": record["y/0"].dtype.kind,
         "dropout": {item.name: item.layer.rate for item in job.model.layers if item.layer.kind == "dropout"},
+        "dropout_in_prediction": job.dropout_in_prediction,
         "outputs_bound": SMALLEST_VALUE_BOUND,
         "passes": {},
         "stress": {},

@@ -113,6 +113,7 @@ class NumpyWorker(Worker):
         "embedding": layers.Embedding,
         "lstm": layers.LSTM,
     }
+    can_drop_in_prediction = True
 
     def versions(self):
         return {"numpy": np.__version__}
@@ -121,7 +122,7 @@ class NumpyWorker(Worker):
         """Nothing to choose: the CPU is the only device, and the environment pins the BLAS's threads."""
 
     def build(self, job, weights):
-        self.recipe = job.recipe
+        self.recipe, self.drops_in_prediction = job.recipe, job.dropout_in_prediction
         self.dtype = np.dtype(job.precision)
         rng = np.random.RandomState(job.seed)
         self.weights = {name: np.array(value, self.dtype) for name, value in weights.items()}
@@ -136,8 +137,9 @@ class NumpyWorker(Worker):
         return [a.astype(self.dtype) if a.dtype.kind == "f" else a for a in (x, targets)]
 
     def forward(self, x, training):
+        drops = training or self.drops_in_prediction
         for _, layer in self.model:
-            x = layer.forward(x, training)
+            x = layer.forward(x, drops if isinstance(layer, layers.Dropout) else training)
         return x
 
     def gradients(self, x, targets):

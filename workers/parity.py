@@ -174,8 +174,9 @@ def _check_shapes(job: Job, record: Arrays, meta: Dict[str, Any]) -> None:
         raise Difference("initial", "targets", "of the reference are of another kind than the job's loss takes")
 
 
-def _check_start(run: PassRun, record: Arrays, meta: Dict[str, Any], name: str) -> None:
-    """Before any step: the parameters are the reference's to the last bit, the outputs within their bound."""
+def _check_start(run: PassRun, record: Arrays, meta: Dict[str, Any], name: str, drops: bool = False) -> None:
+    """Before any step: the parameters are the reference's to the last bit, the outputs within their bound; where
+    prediction ``drops``, beyond it."""
     weights = record_weights(record)
     for key in sorted(set(weights) ^ set(run.start)):
         raise Difference(name, key, "is missing in " + ("the worker" if key in weights else "the reference"))
@@ -184,7 +185,11 @@ def _check_start(run: PassRun, record: Arrays, meta: Dict[str, Any], name: str) 
             raise Difference(name, key, "is not the job's initial weight when training starts")
     if run.outputs.shape != record["outputs"].shape:
         raise Difference(name, "outputs", "have shape {}, not {}".format(run.outputs.shape, record["outputs"].shape))
-    _compare(name, "outputs", relative(run.outputs, record["outputs"]), meta["outputs_bound"])
+    error, bound = relative(run.outputs, record["outputs"]), meta["outputs_bound"]
+    if not drops:
+        _compare(name, "outputs", error, bound)
+    elif error <= bound:
+        raise Difference(name, "outputs", "are those without dropout, which the reference's prediction has", error)
 
 
 def _check_steps(run: PassRun, record: Arrays, entry: Dict[str, Any], name: str) -> TensorError:
@@ -212,14 +217,17 @@ def _compare(name: str, tensor: str, error: float, bound: float) -> None:
 
 def _check_dropout(worker: Worker, job: Job, record: Arrays, meta: Dict[str, Any]) -> None:
     layers = {item.name: item for item in job.model.layers}
+    in_prediction = meta["dropout_in_prediction"]  # a published defect
     for name, rate in meta["dropout"].items():
         complaint = dropout_probe.probe(worker, job, layers[name], rate)
+        if complaint is None and in_prediction:
+            complaint = dropout_probe.probe_prediction(worker, job, layers[name], rate)
         if complaint:
             raise Difference("dropout", name + "/mask", complaint)
-    # Now in its place in the model: prediction must not see it, training must.
+    # Now in its place in the model: training must see it; prediction must not, where that is not the defect.
     recipe = pass_job(job, "gradient", meta["stress"]).recipe
     run = run_pass(worker, job.model_copy(update={"recipe": recipe}), "gradient", record)
-    _check_start(run, record, meta, "dropout")
+    _check_start(run, record, meta, "dropout", in_prediction and any(meta["dropout"].values()))
     bounds = meta["passes"]["gradient"]["bounds"]
     same = all(error <= bounds[key] for key, error in _errors(run, record, "gradient").items())
     if same and any(meta["dropout"].values()):

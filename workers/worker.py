@@ -44,6 +44,9 @@ class Worker:
     declared_differences: ClassVar[Dict[str, str]] = {}
     """Where the framework rightly differs from the reference: kind -> in words, for every report."""
 
+    can_drop_in_prediction: ClassVar[bool] = False
+    """Whether the worker can do what ``job.dropout_in_prediction`` asks for; others refuse such a job."""
+
     carries_states: bool = False
     """The harness sets it while it predicts rows in parts: ``predict`` then begins with the states of stateful layers
     that the last one left, and leaves its own."""
@@ -91,9 +94,10 @@ class Worker:
         raise NotImplementedError
 
     def predict(self, handle: Any) -> np.ndarray:
-        """Return the model's outputs (logits) for the handle's rows, (rows, ...), dropout off, in batches of
-        ``job.recipe.evaluation_batch_size``. Stateful layers go on from batch to batch. They start at zero and are left
-        at zero, unless ``carries_states``: so each prediction begins and ends with ``reset_unless_carried``."""
+        """Return the model's outputs (logits) for the handle's rows, (rows, ...), dropout off unless
+        ``job.dropout_in_prediction``, in batches of ``job.recipe.evaluation_batch_size``. Stateful layers go on from
+        batch to batch. They start at zero and are left at zero, unless ``carries_states``: so each prediction begins
+        and ends with ``reset_unless_carried``."""
         raise NotImplementedError
 
     def reset_states(self) -> None:

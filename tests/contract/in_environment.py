@@ -45,7 +45,7 @@ def main():
         with np.load(os.path.join(FOLDER, case["record"] + ".npz")) as archive:
             record = dict(archive)
         job = Job.model_validate(case["job"])
-        reasons = refused(worker.layers, worker.unsupported, job)
+        reasons = refused(worker, job)
         if reasons:
             verdicts[case["name"]] = {"refused": reasons}
             continue

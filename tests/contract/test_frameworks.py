@@ -126,6 +126,7 @@ CASES: dict[str, Job] = {
     },
     "one output": make_job([*SMALL[:2], {"kind": "dense", "units": 1}], FLAT, ADAM, BINARY),
     "categorical, predicted in batches": make_job(SMALL, FLAT, ADAM, CATEGORICAL, evaluation_batch_size=5),
+    "cnn with dropout in prediction": BASES["cnn"].model_copy(update={"dropout_in_prediction": True}),
 }  # fmt: skip
 
 SAMPLE = {
@@ -239,12 +240,17 @@ def test_the_gate_passes_on_every_case_and_closes_on_the_altered_ones(label: str
         if item.base in altered and (item.base, item.place, item.field) in SAMPLE
     ]
     wrong.append(case("defect: own_weights", "mlp", BASES["mlp"], "own_weights"))
+    able, drops = capabilities(find(label).name), "cnn with dropout in prediction"
+    if able.can_drop_in_prediction:
+        wrong.append(case("prediction that does not drop", drops, BASES["cnn"]))
+        wrong.append(case("prediction that drops", "cnn", CASES[drops]))
     add_parts(label, tmp_path)
     verdicts = run_cases(label, right + wrong, tmp_path, cache)
     crashed = {name: found["crashed"] for name, found in verdicts.items() if "crashed" in found}
     assert not crashed, "\n".join(f"{name}:\n{text}" for name, text in crashed.items())
     refused = {reason.split(": ")[0] for found in verdicts.values() for reason in found.get("refused", [])}
-    assert refused == set(capabilities(find(label).name).unsupported)  # nothing else, and all of it was tried
+    cannot = {"dropout_in_prediction"} if drops in chosen and not able.can_drop_in_prediction else set()
+    assert refused == set(able.unsupported) | cannot  # nothing else, and all of it was tried
     wrong = [item for item in wrong if "refused" not in verdicts[item["name"]]]
     found = {name: Verdict.model_validate(found) for name, found in verdicts.items() if "refused" not in found}
     failed = {

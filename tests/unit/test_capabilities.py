@@ -6,7 +6,9 @@ import pytest
 
 from orchestrator.capabilities import capabilities, layer_kinds
 from orchestrator.catalogue import FRAMEWORKS, WORKERS_DIR
+from tests.alterations import BASES
 from workers.numpy_worker import NumpyWorker
+from workers.refusal import refused
 
 SOURCE = (WORKERS_DIR / "numpy_worker.py").read_text(encoding="utf-8")
 MINE = """
@@ -58,12 +60,24 @@ def test_native_composed_and_unsupported_are_told_apart(tmp_path: Path) -> None:
     assert found.composed == {"flatten": "in two parts", "sgd": "by hand"}
 
 
+def test_only_chainer_and_the_reference_can_have_dropout_in_prediction() -> None:
+    """For every other worker such a job is refused, with a reason in words, from its source alone."""
+    job = BASES["cnn"].model_copy(update={"dropout_in_prediction": True})
+    reasons = {name: refused(capabilities(name), job) for name in FRAMEWORKS}
+    reason = "dropout_in_prediction: the worker always switches dropout off in prediction"
+    assert {name for name, found in reasons.items() if reason not in found} == {"numpy", "chainer"}
+    assert reasons["chainer"] == []
+    assert reason not in refused(capabilities("torch"), BASES["cnn"])
+    assert refused(NumpyWorker(), job) == []
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
         ("WORKER = Mine", "", "does not end in WORKER"),
         ('layers: dict = {"dense": lambda item: item, "flatten": 2}', "layers = make()", "must have literal keys"),
         ('"sgd": "by hand"', '"sgd": by_hand', "must have literal keys"),
+        ("WORKER", "    can_drop_in_prediction = able()\nWORKER", "must have literal keys"),
         ('"flatten": 2', "FLATTEN: 2", "must have literal keys"),
         ('{"dense"', '{**Base.layers, "dense"', "must have literal keys"),
         (

@@ -102,6 +102,67 @@ def test_dropout_missing_in_its_place_in_the_model_only() -> None:
     assert_caught(verdict(Defective(), "cnn"), "dropout_1/mask")
 
 
+DROPPING = BASES["cnn"].model_copy(update={"dropout_in_prediction": True})
+
+
+@functools.cache
+def dropping_record() -> dict[str, np.ndarray]:
+    return make_reference(DROPPING, make_weights(DROPPING))
+
+
+class OtherRateInPrediction(numpy_layers.Dropout):
+    def forward(self, x: Any, training: Any) -> Any:
+        if len(x) == 1:  # the probe of training
+            return super().forward(x, training)
+        keep = 1 - self.spec.rate / 2
+        self.mask = (self.rng.uniform(size=x.shape) < keep) / keep
+        return x * self.mask
+
+
+class UnscaledInPrediction(numpy_layers.Dropout):
+    def forward(self, x: Any, training: Any) -> Any:
+        y = super().forward(x, training)
+        return y if len(x) == 1 else y * (1 - self.spec.rate)
+
+
+def test_a_prediction_that_drops_passes_where_the_job_says_so() -> None:
+    found = parity.check(NumpyWorker(), DROPPING, dropping_record())
+    assert found.passed, found.reason
+
+
+def test_a_prediction_that_does_not_drop_where_the_job_says_so_is_caught() -> None:
+    found = parity.check(NumpyWorker(), BASES["cnn"], dropping_record())
+    assert_caught(found, "dropout_1/mask")
+    assert "drops a share of 0.0000 in prediction" in str(found.reason)
+
+
+@pytest.mark.parametrize(
+    ("defect", "complaint"),
+    [
+        (OtherRateInPrediction, "in prediction, not 0.2500"),
+        (UnscaledInPrediction, "scales what it keeps by 1.0000 in prediction"),
+    ],
+)
+def test_a_prediction_that_drops_otherwise_is_caught(defect: Any, complaint: str) -> None:
+    class Defective(NumpyWorker):
+        layers = {**NumpyWorker.layers, "dropout": defect}
+
+    found = parity.check(Defective(), DROPPING, dropping_record())
+    assert_caught(found, "dropout_1/mask")
+    assert complaint in str(found.reason)
+
+
+def test_a_prediction_that_drops_in_the_probes_model_only_is_caught() -> None:
+    class Defective(NumpyWorker):
+        def build(self, job: Job, weights: Any) -> None:
+            in_probe = len(job.model.layers) <= 3
+            super().build(job.model_copy(update={"dropout_in_prediction": in_probe}), weights)
+
+    found = parity.check(Defective(), DROPPING, dropping_record())
+    assert_caught(found, "outputs")
+    assert "are those without dropout" in str(found.reason)
+
+
 def test_a_second_lstm_bias_that_is_not_zero() -> None:
     class TwoBiases(numpy_layers.LSTM):
         def forward(self, x: Any, training: Any) -> Any:

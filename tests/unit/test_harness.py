@@ -155,6 +155,19 @@ def test_a_missing_layer_kind_is_unsupported(prepared: tuple[Job, Path], monkeyp
     assert (result.status, result.reason) == ("unsupported", "activation: the worker does not build it")
 
 
+def test_dropout_in_prediction_is_refused_before_a_worker_without_it_opens_its_device(
+    prepared: tuple[Job, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, folder = prepared
+    job = job.model_copy(update={"dropout_in_prediction": True})
+    assert run_job(job, folder).status == "ok"
+    monkeypatch.setattr(NumpyWorker, "can_drop_in_prediction", False)
+    monkeypatch.setattr(NumpyWorker, "open_device", lambda *_: pytest.fail("opened"))
+    result = run_job(job, folder)
+    reason = "dropout_in_prediction: the worker always switches dropout off in prediction"
+    assert (result.status, result.reason) == ("unsupported", reason)
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [(MemoryError("no room"), "out_of_memory"), (ValueError("wrong"), "failed"), (ZeroDivisionError(), "failed")],
