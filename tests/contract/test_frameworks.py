@@ -25,6 +25,7 @@ from tests.alterations import (
     alterations,
 )
 from tests.contract.environments import run_script
+from tests.contract.in_parts import predict_in_parts
 from tests.jobs import CATEGORICAL, FLAT, IMAGE, STEPS, TOKENS, make_batch, make_job, make_weights
 from workers.numpy_reference import make_reference
 from workers.numpy_worker import NumpyWorker
@@ -261,6 +262,26 @@ def test_the_gate_passes_on_every_case_and_closes_on_the_altered_ones(label: str
     assert not open_gates
     assert all(found[item["name"]].first_difference for item in wrong)
     check_parts(tmp_path)
+
+
+class Forgetful(NumpyWorker):
+    def reset_unless_carried(self) -> None:
+        self.reset_states()
+
+
+class Unforgetting(NumpyWorker):
+    def reset_unless_carried(self) -> None:
+        """Not even where each prediction is to start at zero."""
+
+
+@pytest.mark.parametrize("defect", [Forgetful, Unforgetting])
+def test_a_worker_that_carries_no_states_or_always_does_is_found(defect: type[NumpyWorker], tmp_path: Path) -> None:
+    add_parts("numpy", tmp_path)
+    predict_in_parts(NumpyWorker(), tmp_path)
+    check_parts(tmp_path)
+    predict_in_parts(defect(), tmp_path)
+    with pytest.raises(AssertionError):
+        check_parts(tmp_path)
 
 
 @pytest.mark.parametrize("change", ["without_numpy", "own_numpy"])
