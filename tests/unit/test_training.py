@@ -195,6 +195,22 @@ def test_rows_predicted_in_parts_score_as_those_predicted_at_once(
     np.testing.assert_allclose(kept, np.take_along_axis(scores, targets[..., None], axis=-1)[..., 0], rtol=1e-4)
 
 
+def test_the_states_of_streams_go_on_from_part_to_part(prepare: Prepare, monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = [WORDS[0], {**WORDS[1], "stateful": True}, WORDS[2]]
+    source = {**TOKENS, "view": {"kind": "streams", "steps": 5}}
+    slow = {"kind": "sgd", "learning_rate": 0.02}
+    job = make_job(layers, source, slow, CATEGORICAL, epochs=1, batch_size=4, evaluation_batch_size=4)
+    job, folder = prepare(job, text(), train_rows=92, test_rows=36)
+    (whole,) = run_job(job, folder).epochs
+    monkeypatch.setattr(evaluation, "PART_BYTES", 1)
+    assert evaluation.rows_at_once(job) == 4
+    (parts,) = run_job(job, folder).epochs
+    assert parts.test_loss == pytest.approx(whole.test_loss, rel=1e-9)
+    monkeypatch.setattr(evaluation, "stateful", lambda job: False)  # the defect: each part starts anew
+    (afresh,) = run_job(job, folder).epochs
+    assert afresh.test_loss != pytest.approx(whole.test_loss, rel=1e-6)
+
+
 def test_phases_are_noted_in_their_order_for_those_who_watch_from_outside(prepare: Prepare) -> None:
     job = make_job(LAYERS, FLAT, FAST, CATEGORICAL, epochs=2)
     job, folder = prepare(job, classes(), train_rows=100, test_rows=50)
