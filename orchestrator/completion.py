@@ -67,6 +67,19 @@ def variants(ctx: Any, incomplete: str) -> Offers:
     return _starting(VARIANTS, incomplete)
 
 
+def datasets(ctx: Any, incomplete: str) -> Offers:
+    from orchestrator.datasets import names
+
+    offers = _starting(names(), incomplete)
+    return offers + _starting(["all"], incomplete) if ctx.command.name == "fetch" else offers
+
+
+def likes(ctx: Any, incomplete: str) -> Offers:
+    from orchestrator.datasets import FORMATS
+
+    return _starting(FORMATS, incomplete)
+
+
 COMPLETERS: dict[str, Callable[[Any, str], Offers]] = {
     "frameworks": frameworks,
     "suite": suites,
@@ -75,6 +88,8 @@ COMPLETERS: dict[str, Callable[[Any, str], Offers]] = {
     "engine": engines,
     "format": formats,
     "document": documents,
+    "datasets": datasets,
+    "like": likes,
 }
 
 

@@ -1,159 +1,88 @@
-"""The canonical arrays of a dataset, verified by checksum, in a cache.
+"""Datasets: the built-in ones, those that a user imported, and random stand-ins; their arrays, verified, in a cache.
 
-A dataset is four arrays: ``train_x``, ``train_y``, ``test_x``, ``test_y``; images (rows, height, width,
-channels) in their natural type, classes int32. Their one checksum identifies the data in every job.
+Images are train_x, test_x (rows, height, width, channels) uint8 with train_y, test_y: int32 classes, or (rows, numbers)
+float32. Reviews are word ranks in one row, train_x, and where each ends, train_ends (int64). A text is tokens in one
+row: train_x, valid_x, test_x. All arrays of a set have one checksum, which identifies the data in every job.
 """
 
 import os
-import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
+from orchestrator.cache import cache_dir
+from orchestrator.data import synthetic
+from orchestrator.data.arrays import arrays_folder, checksum_in, rows_of
+from orchestrator.data.builtin import BUILTIN, FILES, WHY_NO_DRIVING
+from orchestrator.data.canonical import local_files
+from orchestrator.data.formats import FORMATS
+from orchestrator.data.importing import SYNTHETIC, Imported, keep, load_imported, registered_info
+from orchestrator.data.importing import import_folder as _import_folder
+from orchestrator.data.info import Arrays, DatasetInfo, Source
+from orchestrator.data.registry import Manifest, manifest_path, read_manifest, registered
+from orchestrator.errors import DataError, UsageError
+from orchestrator.explain import nearest
+from workers.spec import arrays_sha256
 
-from orchestrator.downloads import FileSet, RemoteFile, read_files
-from orchestrator.errors import DataError
-from workers.spec import Input, arrays_sha256
-
-Arrays = dict[str, np.ndarray]
-NAMES = ("train_x", "train_y", "test_x", "test_y")
-CLASS_TYPE = np.dtype("<i4")
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a loader finds files: the folder for downloads, the user's own folder; and whether to show progress."""
-
-    downloads: Path
-    data_dir: Path | None
-    progress: bool
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """A dataset. ``outputs``: how many numbers a model puts out per row; ``checksum``: arrays_sha256 of its arrays."""
-
-    name: str
-    title: str
-    inputs: tuple[Input, ...]
-    outputs: int
-    train_rows: int
-    test_rows: int
-    checksum: str
-    load: Callable[[Source], Arrays]
-    targets: Literal["classes", "numbers", "words"] = "classes"
-    views: tuple[str, ...] = ()
-    synthetic: bool = False
-
-
-def load_digits(source: Source) -> Arrays:
-    """Return scikit-learn's bundled digits, split by a fixed permutation (RandomState's never changes)."""
-    from sklearn.datasets import load_digits as bundled  # takes a second to import
-
-    digits = bundled()
-    order = np.random.RandomState(0).permutation(len(digits.target))
-    x = digits.images[order, :, :, np.newaxis].astype(np.uint8)
-    y = digits.target[order].astype(CLASS_TYPE)
-    train = 1437
-    return {"train_x": x[:train], "train_y": y[:train], "test_x": x[train:], "test_y": y[train:]}
-
-
-MNIST_FILES = FileSet(
-    name="mnist",
-    files=(
-        RemoteFile(
-            "train-images-idx3-ubyte",
-            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-            "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-        ),
-        RemoteFile(
-            "train-labels-idx1-ubyte",
-            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-            "d53e105ee54ea40749a09fcbcd1e9432",
-        ),
-        RemoteFile(
-            "t10k-images-idx3-ubyte",
-            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-            "9fb629c4189551a2d022fa330f9573f3",
-        ),
-        RemoteFile(
-            "t10k-labels-idx1-ubyte",
-            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-            "ec29112dd5afa0611ce80d1b7f02629c",
-        ),
-    ),
-    mirrors=("https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/"),
-)
-
-
-def load_mnist(source: Source, wanted: FileSet = MNIST_FILES) -> Arrays:
-    """Return MNIST as published, from its four IDX files (named in the order of the four arrays)."""
-    contents = read_files(wanted, source.downloads, source.data_dir, source.progress)
-    train_x, train_y, test_x, test_y = [parse_idx(contents[file.name]) for file in wanted.files]
-    return {
-        "train_x": train_x[..., np.newaxis],
-        "train_y": train_y.astype(CLASS_TYPE),
-        "test_x": test_x[..., np.newaxis],
-        "test_y": test_y.astype(CLASS_TYPE),
-    }
-
-
-def parse_idx(content: bytes) -> np.ndarray:
-    """Return the array of an IDX file of bytes: 0, 0, 8, the number of axes; each axis (big-endian); the numbers."""
-    axes = content[3]
-    shape = np.frombuffer(content, ">u4", count=axes, offset=4)
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape)
-
-
-DATASETS = {
-    "digits": DatasetInfo(
-        name="digits",
-        title="Handwritten digits of scikit-learn, 8 x 8, 10 classes",
-        inputs=(Input(name="image", shape=[8, 8, 1], dtype="uint8", scale=1 / 16),),
-        outputs=10,
-        train_rows=1437,
-        test_rows=360,
-        checksum="99052206fe62a4dca857966369b9f6a412da36b0d0e0f4b5c6c7130e786657d4",
-        load=load_digits,
-    ),
-    "mnist": DatasetInfo(
-        name="mnist",
-        title="MNIST handwritten digits, 28 x 28, 10 classes",
-        inputs=(Input(name="image", shape=[28, 28, 1], dtype="uint8", scale=1 / 255),),
-        outputs=10,
-        train_rows=60000,
-        test_rows=10000,
-        checksum="e7df2466598677479afa4708d04950dcca6bf1f85f014ae0b8a3d10f847f6c86",
-        load=load_mnist,
-    ),
-}
+__all__ = [
+    "FORMATS",
+    "DatasetInfo",
+    "Imported",
+    "cache_dir",
+    "describe",
+    "find",
+    "find_data_dir",
+    "import_folder",
+    "make_synthetic",
+    "names",
+    "prepare",
+    "where",
+    "why_no_stand_in",
+]
 
 
 def find(name: str) -> DatasetInfo | None:
-    """Return a dataset's description."""
-    return DATASETS.get(name)
+    """Return a dataset by its name, built-in or registered on this machine, or None."""
+    return find_in(cache_dir(), name)
+
+
+def find_in(cache: Path, name: str) -> DatasetInfo | None:
+    """As ``find``, with another cache than the user's own."""
+    info = BUILTIN.get(name)
+    if info is not None and info.checksum:
+        return info
+    manifest = read_manifest(cache, name)
+    if manifest is None or (info is None) == (manifest.kind == "canonical"):
+        return info
+    base = BUILTIN.get(manifest.like)
+    if base is None:
+        raise DataError(f"{manifest_path(cache, name)}: has an unknown format, {manifest.like!r}. Delete it.")
+    load = partial(_draw_again if manifest.kind == "synthetic" else load_imported, manifest=manifest)
+    return registered_info(manifest, base, load)
 
 
 def names() -> list[str]:
-    """Return the names of all datasets."""
-    return list(DATASETS)
-
-
-def why_no_stand_in(old: DatasetInfo, new: DatasetInfo) -> str | None:
-    """Return why a set cannot take the place of another, or None."""
-    same = (old.inputs, old.outputs, old.targets, old.views) == (new.inputs, new.outputs, new.targets, new.views)
-    return None if same else "its rows are others"
-
-
-def make_synthetic(name: str, train_rows: int, test_rows: int) -> str:
-    raise NotImplementedError(name)
+    """Return the names of all datasets: the built-in ones, and behind them those registered on this machine."""
+    return [*BUILTIN, *(name for name in registered(cache_dir()) if name not in BUILTIN)]
 
 
 def describe(name: str) -> DatasetInfo:
-    """Return a dataset's description; ``plan`` has checked the name."""
-    return DATASETS[name]
+    """Return a dataset by its name. Raises UsageError for one that is not there."""
+    info = find(name)
+    if info is None:
+        raise UsageError([f"Unknown dataset {name!r}. {nearest(name, names())}"])
+    return info
+
+
+def why_no_stand_in(old: DatasetInfo, new: DatasetInfo) -> str | None:
+    """Return why a workload of ``old`` cannot run on ``new``, or None where it can."""
+    facts = [
+        ("a row", [(item.shape, item.dtype) for item in old.inputs], [(item.shape, item.dtype) for item in new.inputs]),
+        ("a target", old.targets, new.targets),
+        ("the number of outputs", old.outputs, new.outputs),
+        ("what makes rows of it", old.views, new.views),
+    ]
+    differ = [f"{what} is {mine} in {old.name}, {other} in {new.name}" for what, mine, other in facts if mine != other]
+    return f"{new.name} cannot stand in for {old.name}: {'; '.join(differ)}." if differ else None
 
 
 def find_data_dir(option: Path | None) -> Path | None:
@@ -175,46 +104,94 @@ def find_data_dir(option: Path | None) -> Path | None:
 def prepare(name: str, cache: Path, data_dir: Path | None, progress: bool) -> Path:
     """Return the folder that holds a dataset's arrays, train_x.npy and so on, made now if need be.
 
-    What is in the cache is verified each time and made anew if it was altered. Raises DataError.
+    What is in the cache is verified each time and made anew if it was altered. Raises DataError. After the first time
+    ``find`` knows the checksum of every set.
     """
-    info = describe(name)
-    folder = cache / "datasets" / f"{name}-{info.checksum[:12]}"
-    if _checksum(folder) == info.checksum:
-        return folder
+    info = find_in(cache, name)
+    if info is None:
+        raise DataError(f"Unknown dataset {name!r}. {nearest(name, names())}")
+    if info.checksum:
+        folder = arrays_folder(cache, name, info.checksum)
+        if checksum_in(folder) == info.checksum:
+            return folder
     arrays = info.load(Source(cache / "downloads" / name, data_dir, progress))
     found = arrays_sha256(arrays)
-    if found != info.checksum:
+    if info.checksum and found != info.checksum:
         raise DataError(
             f"{name}: the arrays that were made have the checksum {found}; expected is {info.checksum}. "
-            f"Its source has changed: install another version of what bundles it (scikit-learn), and report this."
+            f"Its files are the right ones, so that what reads them has changed: {_reader(cache, name)}. "
+            f"Install the version from before, or import the data under another name."
         )
-    _write(folder, arrays)
-    return folder
+    rows = rows_of(arrays, "train"), rows_of(arrays, "test")
+    if rows != (info.train_rows, info.test_rows):
+        raise DataError(f"{name}: has {rows} rows to train and to test on; {info.train_rows, info.test_rows} expected.")
+    manifest = read_manifest(cache, name) or _manifest(name, info, "canonical", found, *rows)
+    return keep(cache, manifest, arrays)
 
 
-def _checksum(folder: Path) -> str | None:
-    """Return the checksum of the arrays in a folder, or None where they cannot be read."""
-    try:
-        return arrays_sha256({name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in NAMES})
-    except (OSError, ValueError, EOFError):
+def where(name: str, data_dir: Path | None) -> str | None:
+    """Return None if a dataset can be had without asking the user, else why not and what to do. Downloads nothing."""
+    cache = cache_dir()
+    info = find_in(cache, name)
+    if info is None:
+        return f"Unknown dataset {name!r}. {nearest(name, names())}"
+    if info.checksum and arrays_folder(cache, name, info.checksum).is_dir():
         return None
-
-
-def _write(folder: Path, arrays: Arrays) -> None:
-    """Write the arrays beside ``folder`` and then give them its name, so that it is whole or not there."""
-    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    manifest = read_manifest(cache, name)
+    if manifest is not None and manifest.kind == "imported" and not Path(str(manifest.folder)).is_dir():
+        return (
+            f"{name}: its arrays are not in the cache, and {manifest.folder}, from which it was imported, is gone. "
+            f"Import it again under another name: bench data import DIR --like {manifest.like}"
+        )
+    if name == "driving":
+        return WHY_NO_DRIVING
+    if name not in FILES:
+        return None  # bundled, drawn again, or imported and still there
     try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        for name, array in arrays.items():
-            np.save(part / f"{name}.npy", array, allow_pickle=False)
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.replace(folder)
-    except OSError as error:
-        raise DataError(
-            f"{folder}: cannot be written ({error.strerror or error}). Free space, or choose another cache folder "
-            f"with BENCH_CACHE_DIR."
-        ) from None
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        files = local_files(FILES[name], data_dir)
+        if files is not None:
+            files.read_all()
+    except DataError as error:
+        return str(error)
+    return None
+
+
+def make_synthetic(name: str, train_rows: int, test_rows: int) -> str:
+    """Register random arrays in the shapes of a dataset, at most as many rows as it has; return their set's name."""
+    info = describe(name)
+    if not (0 < train_rows <= info.train_rows and 0 < test_rows <= info.test_rows):
+        raise UsageError(
+            [
+                f"A synthetic {name} of {train_rows} x {test_rows} rows: allowed are 1 to {info.train_rows} rows to "
+                f"train on and 1 to {info.test_rows} to test on."
+            ]
+        )
+    made = f"{SYNTHETIC}{name}-{train_rows}x{test_rows}"
+    if read_manifest(cache_dir(), made) is None:
+        arrays = synthetic.draw(info, train_rows, test_rows)
+        keep(cache_dir(), _manifest(made, info, "synthetic", arrays_sha256(arrays), train_rows, test_rows), arrays)
+    return made
+
+
+def import_folder(folder: Path, like: str | None, name: str | None) -> Imported:
+    """Register a folder of files in a known format as a dataset of its own. Raises DataError or UsageError."""
+    return _import_folder(folder, like, name, cache_dir())
+
+
+def _draw_again(source: Source, manifest: Manifest) -> Arrays:
+    return synthetic.draw(BUILTIN[manifest.like], manifest.train_rows, manifest.test_rows)
+
+
+def _manifest(name: str, info: DatasetInfo, kind: str, checksum: str, train_rows: int, test_rows: int) -> Manifest:
+    fields = {"name": name, "like": info.like, "kind": kind, "checksum": checksum}
+    return Manifest.model_validate({**fields, "train_rows": train_rows, "test_rows": test_rows})
+
+
+def _reader(cache: Path, name: str) -> str:
+    """Return in words what read a dataset's files, then and now."""
+    manifest = read_manifest(cache, name)
+    if manifest is not None and manifest.decoder:
+        from orchestrator.data.driving import decoder
+
+        return f"Pillow {manifest.decoder} decoded them then, {decoder()} now"
+    return "scikit-learn bundles it" if name == "digits" else "NumPy, SciPy or Bakeoff itself"

@@ -24,6 +24,7 @@ from workers.spec import (
     canonical_json,
 )
 
+NOT_READ = "not read yet"  # a dataset's files, on this machine: its checksum is not known before
 NOT_IDENTITY = {"id", "limits", "reference_sha256", "parity", "read_at_epochs", "differs"}
 
 
@@ -181,7 +182,7 @@ def _template(
         workload=workload.name,
         dataset=Dataset(
             name=dataset.name,
-            checksum=dataset.checksum,
+            checksum=dataset.checksum or NOT_READ,
             train_rows=train_rows,
             test_rows=test_rows,
             validation_rows=validation_rows,

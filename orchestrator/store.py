@@ -15,18 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 
+from orchestrator.cache import cache_dir as cache_dir
 from orchestrator.documents import RunInfo, check_belongs, read_document
 from orchestrator.errors import StoreError
 from workers.spec import Job, Result, arrays_sha256, pretty_json
 
 WARM = "-warm"  # ends the id of a job that only fills a compile cache, and is none of the run's
-
-
-def cache_dir() -> Path:
-    """Return the folder for what outlives a run: environments, datasets, compile caches, gate verdicts."""
-    return Path(os.environ.get("BENCH_CACHE_DIR") or platformdirs.user_cache_path("bakeoff"))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,6 +1,6 @@
 """A workload: dataset, model and recipe, as suites state it; and as a study had it, framework by framework."""
 
-from orchestrator.datasets import DatasetInfo, find
+from orchestrator.datasets import DatasetInfo, describe
 from orchestrator.shapes import resolve
 from workers.compat import Count, Field, Flag, Fraction, Index, Literal, Positive, Real, Text
 from workers.spec import (
@@ -105,9 +105,7 @@ def _layer_as_published(layer: Layer, study: AsPublished) -> Layer:
 
 def dataset_of(workload: Workload) -> DatasetInfo:
     """Return a workload's dataset; ``mistakes_in`` has checked the name."""
-    found = find(workload.dataset)
-    assert found is not None, workload.dataset
-    return found
+    return describe(workload.dataset)
 
 
 def workload_input(workload: Workload) -> Input:

@@ -1,4 +1,4 @@
-"""What ``bench frameworks``, ``bench lines``, ``bench suites`` and ``bench doctor`` print."""
+"""What ``bench frameworks``, ``bench lines``, ``bench suites``, ``bench data`` and ``bench doctor`` print."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from rich.text import Text
 from orchestrator.capabilities import capabilities, layer_kinds
 from orchestrator.catalogue import FrameworkEntry
 from orchestrator.doctor import Finding
+from orchestrator.holdings import Check, Holding
 from orchestrator.shapes import parameter_count
 from orchestrator.suite import Suite
 from orchestrator.workload import Workload, resolved_layers
@@ -115,6 +116,27 @@ def recipe_in_words(workload: Workload) -> str:
     if recipe.clip_norm is not None:
         words.append(f"clip_norm {recipe.clip_norm:g}")
     return ", ".join(words)
+
+
+def datasets(holdings: Iterable[Holding]) -> Table:
+    """Return a row for each dataset: what it is, its rows to train and to test on, where it is from and where it is."""
+    table = _table("name", "what", "rows", "from", "on this machine")
+    for item in holdings:
+        rows = f"{item.info.train_rows:,} + {item.info.test_rows:,}"
+        _add(table, item.info.name, item.info.title, rows, item.source, item.state)
+    return table
+
+
+def checks(found: Sequence[Check]) -> list[Text]:
+    """Return a line for each thing that was hashed, and below it what is wrong; the last line counts."""
+    lines = []
+    for item in found:
+        mark = ("wrong", COLOURS["problem"]) if item.wrong else ("ok   ", COLOURS["ok"])
+        lines.append(Text.assemble(mark, f" {item.name}: {item.thing}"))
+        if item.wrong:
+            lines.append(Text(f"      -> {item.wrong}"))
+    wrong = sum(item.wrong is not None for item in found)
+    return [*lines, Text(f"{len(found)} looked at, {wrong} wrong." if found else "Nothing is on this machine yet.")]
 
 
 def findings(found: Sequence[Finding]) -> list[Text]:

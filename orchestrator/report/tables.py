@@ -10,7 +10,7 @@ from rich.text import Text
 from tabulate import tabulate
 
 from orchestrator.cells import Cell, Estimate, Overall
-from orchestrator.datasets import DATASETS
+from orchestrator.data.builtin import BUILTIN
 from orchestrator.summary import Summary
 
 HEADERS = (
@@ -110,7 +110,7 @@ def workload_names(cells: Sequence[Cell]) -> Callable[[Cell], str]:
         words = [f"epoch {cell.epochs}"] if len(readings[cell.workload]) > 1 else []
         if len(settings) > 1 or (cell.cpus is not None and cell.threads > cell.cpus):
             words += [cell.device, cell.threads_words]
-        if cell.dataset not in DATASETS:
+        if cell.dataset not in BUILTIN:
             words.append(f"on {cell.dataset}")
         if cell.scale != 1:
             words.append(f"scale {cell.scale:g}")

@@ -18,9 +18,9 @@ LAYERS = [
     {"cells", "documents", "mistakes", "scale"},
     {"workload"},
     {"capabilities", "completion", "properties", "request", "stats"},
-    {"catalogue", "datasets", "explain", "gpu", "shapes", "weights"},
-    {"downloads"},
-    {"errors"},
+    {"catalogue", "datasets", "explain", "gpu", "holdings", "shapes", "weights"},
+    {"data"},
+    {"cache", "errors"},
 ]
 HEIGHT = {name: -place for place, names in enumerate(LAYERS) for name in names}
 SHARED = {"spec", "compat", "recipe", "refusal", "turns", "views"}
@@ -38,7 +38,7 @@ def imports(path: Path) -> Iterator[str]:
             yield from ((f"{module}.{alias.name}" for alias in node.names) if module in PACKAGES else [module])
 
 
-PACKAGES = {"orchestrator", "workers", "orchestrator.engines", "orchestrator.report"}
+PACKAGES = {"orchestrator", "workers", "orchestrator.data", "orchestrator.engines", "orchestrator.report"}
 
 
 def own(path: Path) -> str:

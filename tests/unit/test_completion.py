@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator import completion, session
 from orchestrator.catalogue import FRAMEWORKS, Mode
-from orchestrator.cli import app
+from orchestrator.cli import app, data
 from orchestrator.report import tables
 from orchestrator.request import VARIANTS
 from orchestrator.suite import builtin_suites, load_suite
@@ -45,6 +45,10 @@ def offered(line: str, folder: Path) -> list[str]:
         ("bench suites qui", ["quick"]),
         ("bench schema s", ["suite", "summary"]),
         ("bench frameworks --la", ["--layers"]),
+        ("bench data v", ["verify"]),
+        ("bench data fetch mn", ["mnist"]),
+        ("bench data fetch al", ["all"]),
+        ("bench data import . --like dr", ["driving"]),
     ],
 )
 def test_a_word_is_completed(line: str, expected: list[str], tmp_path: Path) -> None:
@@ -102,7 +106,7 @@ def test_what_is_offered_is_what_is_accepted() -> None:
 
 
 def test_every_parameter_of_a_name_that_can_be_completed_is() -> None:
-    for command in app.registered_commands:
+    for command in [*app.registered_commands, *data.registered_commands]:
         for name, annotation in command.callback.__annotations__.items():  # type: ignore[union-attr]
             for info in getattr(annotation, "__metadata__", ()):
                 assert info.autocompletion is completion.COMPLETERS.get(name), (command.callback, name)

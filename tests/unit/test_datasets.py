@@ -14,9 +14,13 @@ import numpy as np
 import pytest
 
 from orchestrator import datasets
-from orchestrator.datasets import DATASETS, DatasetInfo, find_data_dir, prepare
-from orchestrator.downloads import FileSet, RemoteFile
-from orchestrator.errors import DataError
+from orchestrator.data.builtin import BUILTIN, FILES, load_canonical
+from orchestrator.data.canonical import FileSet
+from orchestrator.data.downloads import Download
+from orchestrator.data.formats import FORMATS, Format
+from orchestrator.data.idx import read_idx_set
+from orchestrator.datasets import DatasetInfo, find_data_dir, prepare
+from orchestrator.errors import DataError, UsageError
 from workers.spec import Input, arrays_sha256
 
 RNG = np.random.RandomState(0)
@@ -37,10 +41,8 @@ def idx(array: np.ndarray) -> bytes:
 
 RAW = {name: idx(array) for name, array in zip(FILE_NAMES, ARRAYS.values(), strict=True)}
 ZIPPED = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in RAW.items()}
-FILES = tuple(
-    RemoteFile(name, hashlib.sha256(content).hexdigest(), hashlib.md5(ZIPPED[f"{name}.gz"]).hexdigest())
-    for name, content in RAW.items()
-)
+SHA256 = {name: hashlib.sha256(content).hexdigest() for name, content in RAW.items()}
+MD5 = {name: hashlib.md5(content).hexdigest() for name, content in ZIPPED.items()}
 NOWHERE = "http://127.0.0.1:9/"
 
 
@@ -95,11 +97,12 @@ def mirror() -> Iterator[Mirror]:
 
 
 @pytest.fixture(autouse=True)
-def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BENCH_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("BENCH_DATA_DIR", raising=False)
     monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
-    monkeypatch.setattr("orchestrator.downloads.CHUNK_BYTES", 100)
+    monkeypatch.setattr("orchestrator.data.downloads.CHUNK_BYTES", 100)
 
 
 Install = Callable[..., None]
@@ -110,10 +113,15 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> Install:
     """Make ``tiny`` a dataset that cannot be downloaded; return a function that gives it other mirrors."""
 
     def install(*mirrors: str) -> None:
-        load = functools.partial(datasets.load_mnist, wanted=FileSet("tiny", FILES, mirrors))
+        downloads = tuple(Download(f"{name}.gz", f"md5:{MD5[name + '.gz']}", (name,)) for name in FILE_NAMES)
+        digests = {name: f"sha256:{digest}" for name, digest in SHA256.items()}
+        monkeypatch.setitem(FILES, "tiny", FileSet("tiny", digests, mirrors, downloads))
+        read = functools.partial(read_idx_set, names=FILE_NAMES, pixels=(5, 4))
+        monkeypatch.setitem(FORMATS, "tiny", Format(FILE_NAMES, read))
+        load = functools.partial(load_canonical, name="tiny")
         shape = Input(name="image", shape=[5, 4, 1], dtype="uint8")
-        info = DatasetInfo("tiny", "Tiny", (shape,), 3, 40, 10, arrays_sha256(ARRAYS), load)
-        monkeypatch.setitem(DATASETS, "tiny", info)
+        info = DatasetInfo("tiny", "Tiny", (shape,), 3, 40, 10, arrays_sha256(ARRAYS), load, like="tiny")
+        monkeypatch.setitem(BUILTIN, "tiny", info)
 
     install(NOWHERE)
     return install
@@ -138,15 +146,19 @@ def assert_tiny(folder: Path) -> None:
 
 
 def test_every_dataset_describes_itself() -> None:
-    for name, info in DATASETS.items():
-        assert info.name == name
+    for name, info in BUILTIN.items():
+        assert (info.name, info.like) == (name, name)
+        assert datasets.find(name) is info
         assert datasets.describe(name) is info
-        assert len(info.checksum) == 64
+        assert len(info.checksum) == 64 or name in FILES or name == "driving"
+    assert datasets.find("mnits") is None
+    with pytest.raises(UsageError, match="Did you mean 'mnist'"):
+        datasets.describe("mnits")
 
 
 def test_digits_are_made_once_and_are_as_described(tmp_path: Path) -> None:
     folder = prepare("digits", tmp_path, None, progress=False)
-    info = DATASETS["digits"]
+    info = BUILTIN["digits"]
     assert folder == tmp_path / "datasets" / f"digits-{info.checksum[:12]}"
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
     arrays = load(folder)
@@ -195,7 +207,7 @@ def test_an_altered_cache_is_made_anew(tmp_path: Path, tiny: Install, damage: st
 def test_arrays_with_another_checksum_are_refused(
     tmp_path: Path, tiny: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(DATASETS, "tiny", replace(DATASETS["tiny"], checksum="0" * 64))
+    monkeypatch.setitem(BUILTIN, "tiny", replace(BUILTIN["tiny"], checksum="0" * 64))
     with pytest.raises(DataError, match=f"{arrays_sha256(ARRAYS)}; expected is {'0' * 64}"):
         prepare("tiny", tmp_path, lay_out(tmp_path / "data"), progress=False)
     assert not (tmp_path / "datasets").exists()
@@ -249,7 +261,7 @@ def test_other_content_is_refused(tmp_path: Path, tiny: Install, zipped: bool) -
     text = str(caught.value)
     assert text.startswith(f"{path}: is not the canonical test-images.")
     assert hashlib.sha256(other).hexdigest() in text
-    assert FILES[2].sha256 in text
+    assert SHA256[FILE_NAMES[2]] in text
     assert not (tmp_path / "datasets").exists()
 
 
@@ -263,7 +275,6 @@ def test_a_broken_gzip_file_is_refused(tmp_path: Path, tiny: Install, damage: st
     with pytest.raises(DataError) as caught:
         prepare("tiny", tmp_path, folder, progress=False)
     assert str(caught.value).startswith(f"{path}: is no")
-    assert FILES[0].sha256 in str(caught.value)
     assert not (tmp_path / "datasets").exists()
 
 
@@ -360,7 +371,9 @@ def test_other_content_on_every_mirror_is_refused(tmp_path: Path, tiny: Install,
     mirror.files["test-labels.gz"] = gzip.compress(RAW["test-labels"][:-1] + b"\x07", mtime=0)
     with pytest.raises(DataError) as caught:
         prepare("tiny", tmp_path, None, progress=False)
-    assert f"{mirror.url}test-labels.gz: another file is there; its md5 is not {FILES[3].gz_md5}" in str(caught.value)
+    assert f"{mirror.url}test-labels.gz: another file is there; its md5 is not {MD5['test-labels.gz']}" in str(
+        caught.value
+    )
     assert not (tmp_path / "datasets").exists()
     assert "test-labels.gz" not in [path.name for path in (tmp_path / "downloads" / "tiny").iterdir()]
 
@@ -393,7 +406,7 @@ REAL_DATA = real_data()
 @pytest.mark.skipif(REAL_DATA is None, reason="no MNIST: neither BENCH_DATA_DIR nor ../shared/data holds mnist/")
 def test_mnist_is_the_published_one(tmp_path: Path) -> None:
     arrays = load(prepare("mnist", tmp_path, REAL_DATA, progress=False))
-    info = DATASETS["mnist"]
+    info = BUILTIN["mnist"]
     assert arrays_sha256(arrays) == info.checksum
     assert arrays["train_x"].shape == (info.train_rows, 28, 28, 1)
     assert arrays["test_x"].shape == (info.test_rows, 28, 28, 1)

@@ -25,9 +25,14 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 BENCH = typer.main.get_command(app)
+GROUPS = {name: item.commands for name, item in BENCH.commands.items() if hasattr(item, "commands")}  # type: ignore[attr-defined]
+COMMANDS = {
+    **{name: item for name, item in BENCH.commands.items() if name not in GROUPS},  # type: ignore[attr-defined]
+    **{f"{group} {name}": item for group, items in GROUPS.items() for name, item in items.items()},
+}
 OPTIONS = {
     name: {option for parameter in command.params for option in parameter.opts if option.startswith("--")} | {"--help"}
-    for name, command in BENCH.commands.items()  # type: ignore[attr-defined]
+    for name, command in COMMANDS.items()
 }
 OWN_OPTIONS = {option for parameter in BENCH.params for option in parameter.opts} | {"--help"}  # of bench itself
 
@@ -91,14 +96,15 @@ def commands(text: str) -> Iterator[list[str]]:
     code += re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
     for line in (line for body in code for line in body.splitlines()):
         for call in re.findall(r"(?:^|[\s`])(?:\.venv/bin/)?bench(?= [a-z-])([^`|]*)", line):
-            yield shlex.split(call, comments=True)
+            words = shlex.split(call, comments=True)
+            yield [" ".join(words[:2]), *words[2:]] if words[0] in GROUPS and words[1:] else words
 
 
 def wrong_commands(text: str) -> list[str]:
     """Return what the calls of ``bench`` on a page, and its flags alone in code, have that the command has not."""
     wrong = []
     for name, *words in commands(text):
-        if name in OWN_OPTIONS:
+        if name in OWN_OPTIONS or name in GROUPS:
             continue
         if name not in OPTIONS:
             wrong.append(name)
@@ -127,6 +133,9 @@ def test_the_readme_shows_every_command_and_every_flag() -> None:
         ("`bench orchestrate --frameworks tf`", []),
         ("`bench orchestrat --frameworks tf`", ["orchestrat"]),
         ("`bench show RUN --gpu`", ["show --gpu"]),
+        ("`bench data import DIR --like driving`", []),
+        ("`bench data imprt DIR`", ["data imprt"]),
+        ("`bench data list --like driving`", ["data list --like"]),
         ("the flag `--framework tf`", ["--framework"]),
         ("```sh\nbench orchestrate --suite quick \\\n    --round 3  # a comment\n```\n", ["orchestrate --round"]),
         ("```sh\n.venv/bin/bench rebuild all\n```\n", ["rebuild"]),

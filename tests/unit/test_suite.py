@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.datasets import DATASETS
+from orchestrator import datasets
 from orchestrator.errors import UsageError
 from orchestrator.suite import Suite, builtin_suites, load_suite
 from orchestrator.workload import resolved_layers
@@ -67,7 +67,7 @@ def test_a_builtin_suite_loads(name: str) -> None:
     suite = load_suite(name)
     assert suite.suite == name
     for workload in suite.workloads:
-        assert resolved_layers(workload)[-1].output_shape == [DATASETS[workload.dataset].outputs]
+        assert resolved_layers(workload)[-1].output_shape == [datasets.describe(workload.dataset).outputs]
 
 
 def test_the_quick_suite() -> None:
@@ -185,7 +185,7 @@ def test_a_file_that_holds_no_suite(tmp_path: Path, content: bytes, part: str) -
         ("kind: sgd", "kind: sdg", "workloads[0] (mlp).recipe.optimiser: unknown kind 'sdg'. Did you mean 'sgd'? "
          "Allowed: adadelta, adam, rmsprop, sgd."),
         ("dataset: digits", "dataset: digts", "workload 'mlp': unknown dataset 'digts'. Did you mean 'digits'? "
-         f"Allowed: {', '.join(sorted(DATASETS))}."),
+         f"Allowed: {', '.join(sorted(datasets.names()))}."),
         (MORE, f"{MORE}    initialisers: {{dense_1/kernl: {{kind: he_normal}}}}\n",
          "workload 'mlp': initialiser for 'dense_1/kernl', which the model does not have. "
          "Did you mean 'dense_1/kernel'? Allowed: bias, dense_1/bias, dense_1/kernel, kernel."),
