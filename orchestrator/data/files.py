@@ -24,6 +24,7 @@ class Files:
 
     ``digests`` are what each must have, as "sha256:...", "md5:..." or "gz-md5:..."; None: anything is read, and
     ``sha256`` tells afterwards what it was. ``members``: {name: its path in the archive}.
+    ``expected``: which file is expected, in a word, for messages.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class Files:
         advice: str = "Get that file again.",
         root: Path | None = None,
         members: Mapping[str, str] | None = None,
+        expected: str = "canonical",
     ) -> None:
         self.paths = dict(paths)
         self.digests = digests
         self.advice = advice
         self.root = root
         self.members = dict(members or {})
+        self.expected = expected
         self.sha256: dict[str, str] = {}
         self._unpacked: dict[str, bytes] = {}
 
@@ -100,7 +103,7 @@ class Files:
             kind, _, expected = self.digests[name].partition(":")
             what = "md5 of it, gzipped as published," if kind == GZ_MD5 else f"{kind} of its uncompressed bytes"
             raise DataError(
-                f"{path}: is not the canonical {name}. The {what} is {found.partition(':')[2]}; "
+                f"{path}: is not the {self.expected} {Path(name).name}. The {what} is {found.partition(':')[2]}; "
                 f"expected is {expected}. {self.advice}"
             )
 

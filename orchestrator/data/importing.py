@@ -103,7 +103,7 @@ def registered_files(manifest: Manifest) -> Files:
     folder = Path(str(manifest.folder))
     digests = {name: f"sha256:{digest}" for name, digest in manifest.files.items()}
     advice = f"Bring back the file that {manifest.name} was imported from, or import the folder under another name."
-    return Files(files_in(folder, list(digests)), digests, advice, root=folder)
+    return Files(files_in(folder, list(digests)), digests, advice, root=folder, expected="imported")
 
 
 def _format(folder: Path, like: str | None) -> str:
