@@ -6,6 +6,7 @@ Frameworks add in other orders, so after an epoch their models differ. How much 
 models do whose initial weights were disturbed by a millionth: the first framework is also trained from such weights.
 """
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from orchestrator.catalogue import find
 from orchestrator.orchestrate import orchestrate
 from orchestrator.plan import Plan, make_plan
 from orchestrator.progress import RunProgress
+from orchestrator.readiness import with_data
 from orchestrator.report.tables import table
 from orchestrator.request import Request
 from orchestrator.store import RunStore, cache_dir
@@ -116,11 +118,11 @@ def main(
         limit_rows=limit_rows,
         timeout_seconds=1e5,
     )
-    plan = make_plan(request, session._cpus())
+    cpus, where = sorted(os.sched_getaffinity(0)), datasets.find_data_dir(data_dir)
+    plan = with_data(make_plan(request, cpus), request, cpus, where)
     if any(item.layer.kind == "dropout" and item.layer.rate for item in plan.train[0].model.layers):
         raise SystemExit("the model drops out: its masks differ between frameworks, and so would their perplexities")
     engine, why = session.choose_engine(engine_name)
-    where = datasets.find_data_dir(data_dir)
     with tempfile.TemporaryDirectory() as name, RunProgress(session.Console(stderr=True)) as progress:
         store = RunStore(Path(name))
         run = Run(plan, engine, store, cache_dir(), where, progress, {}, {})

@@ -12,7 +12,7 @@ from orchestrator.engines import Engine
 from orchestrator.orchestrate import prepare_environments, prepare_inputs, refusal_of
 from orchestrator.plan import identified, make_plan
 from orchestrator.progress import RunProgress
-from orchestrator.readiness import without_unready
+from orchestrator.readiness import with_data, without_unready
 from orchestrator.request import Request
 from orchestrator.store import RunStore
 from workers.spec import Job, Result
@@ -26,7 +26,8 @@ def count_lines(
     Raises BenchError where nothing can be run at all.
     """
     request = request.model_copy(update={"repeats": 1, "threads": [1]})
-    plan, left_out = without_unready(make_plan(request, []), request, [], engine)
+    plan = with_data(make_plan(request, []), request, [], data_dir)
+    plan, left_out = without_unready(plan, request, [], engine)
     for text in left_out:
         progress.say(text)
     with tempfile.TemporaryDirectory() as name:

@@ -1,12 +1,20 @@
-"""Which of the frameworks that ``all`` stands for cannot be had until the user gives something, and what that is."""
+"""What a plan needs that only the user may have: frameworks of ``all`` that are not ready yet, and datasets."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-from orchestrator import notes
+from orchestrator import datasets, notes
+from orchestrator.cache import cache_dir
 from orchestrator.catalogue import find
 from orchestrator.engines import Engine
+from orchestrator.errors import DataError
 from orchestrator.plan import Plan, make_plan
 from orchestrator.request import Request, named_labels
+
+ELSE = (
+    "Or take other data in their place (--dataset OLD=NEW; `bench data list` names what is here), random numbers for "
+    "times alone (--synthetic), or the workloads that do without them (--workloads)."
+)
 
 
 def unready(frameworks: str, labels: Iterable[str], engine: Engine, device: str) -> dict[str, str]:
@@ -29,3 +37,19 @@ def without_unready(plan: Plan, request: Request, cpus: Sequence[int], engine: E
         plan = make_plan(request, cpus, absent)
     texts = [*(f"{text}." for text in plan.left_out), *notes.of_unavailable(plan.unavailable)]
     return plan, [f"Left out: {text}" for text in texts]
+
+
+def with_data(plan: Plan, request: Request, cpus: Sequence[int], data_dir: Path | None) -> Plan:
+    """Return the request's plan once its datasets can be had, and those are read that this machine never read before:
+    only then are their checksums known, which jobs name.
+
+    Raises DataError with every dataset that cannot be had, and what to do.
+    """
+    names = list(dict.fromkeys(workload.dataset for workload in plan.workloads))
+    reasons = [reason for name in names if (reason := datasets.where(name, data_dir)) is not None]
+    if reasons:
+        raise DataError("\n".join([*reasons, ELSE]))
+    unread = [name for name in names if not datasets.describe(name).checksum]
+    for name in unread:
+        datasets.prepare(name, cache_dir(), data_dir, progress=True)
+    return make_plan(request, cpus, plan.unavailable) if unread else plan

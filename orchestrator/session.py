@@ -27,7 +27,7 @@ from orchestrator.explain import nearest
 from orchestrator.orchestrate import orchestrate
 from orchestrator.plan import Plan, make_plan
 from orchestrator.progress import RunProgress
-from orchestrator.readiness import unready, without_unready
+from orchestrator.readiness import unready, with_data, without_unready
 from orchestrator.recipe import current_recipes
 from orchestrator.request import Request, framework_labels
 from orchestrator.store import RunStore, cache_dir
@@ -58,6 +58,7 @@ def run(asked: Asked, console: Console) -> Summary:
     before = RunStore(asked.run).read_info() if asked.run else None
     request, plan = _plan(asked, before)
     data_dir = datasets.find_data_dir(asked.data_dir)
+    plan = with_data(plan, request, _cpus(), data_dir)
     engine, why = choose_engine(asked.engine or (before.engine if before else "auto"))
     console.print(f"Engine: {engine.name} ({why}).", highlight=False)
     plan, left_out = without_unready(plan, request, _cpus(), engine)
