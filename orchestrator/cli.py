@@ -84,6 +84,9 @@ def orchestrate(
     ] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds after which a job is stopped. [the suite's]")] = None,
     memory: Annotated[str | None, typer.Option(help="Memory limit of a job, such as 8GiB or 500MiB. [8GiB]")] = None,
+    sample_seconds: Annotated[
+        float, typer.Option(help="Seconds between two samples of what a job uses, from outside of it; 0: none.")
+    ] = 0.1,
     data_dir: Annotated[Path | None, typer.Option(help="Where dataset files are. [$BENCH_DATA_DIR]")] = None,
     output: Annotated[Path, typer.Option(help="The folder that gets the run's folder.")] = Path("runs"),
     run: Annotated[
@@ -130,6 +133,7 @@ def orchestrate(
         run=run,
         again=again,
         command=sys.argv[1:],
+        sample_seconds=sample_seconds,
     )
     summary = session.run(asked, out)
     from orchestrator.report import tables

@@ -24,6 +24,7 @@ from orchestrator.engines.docker import DockerEngine
 from orchestrator.engines.local import LocalEngine
 from orchestrator.errors import EngineError, Interrupted, StoreError, UsageError
 from orchestrator.explain import nearest
+from orchestrator.monitor.sampler import LEAST_SECONDS, MOST_SECONDS, SAMPLE_SECONDS
 from orchestrator.orchestrate import orchestrate
 from orchestrator.plan import Plan, make_plan
 from orchestrator.progress import RunProgress
@@ -42,7 +43,8 @@ UNITS = {"": 1, "B": 1, "KIB": 1024, "MIB": 1024**2, "GIB": 1024**3, "KB": 1000,
 @dataclass(frozen=True)
 class Asked:
     """The options of ``bench orchestrate``: ``given``, those of a Request that the user gave, as the command line has
-    them; and how and where to run. ``command``: the words after ``bench``."""
+    them; and how and where to run. ``command``: the words after ``bench``. ``sample_seconds``: between two samples of
+    what a job uses; 0: none."""
 
     given: Mapping[str, Any]
     engine: str | None
@@ -51,6 +53,7 @@ class Asked:
     run: Path | None
     again: bool
     command: list[str]
+    sample_seconds: float = SAMPLE_SECONDS
 
 
 def run(asked: Asked, console: Console) -> Summary:
@@ -59,7 +62,8 @@ def run(asked: Asked, console: Console) -> Summary:
     request, plan = _plan(asked, before)
     data_dir = datasets.find_data_dir(asked.data_dir)
     plan = with_data(plan, request, _cpus(), data_dir)
-    engine, why = choose_engine(asked.engine or (before.engine if before else "auto"))
+    name = asked.engine or (before.engine if before else "auto")
+    engine, why = choose_engine(name, asked.sample_seconds)
     console.print(f"Engine: {engine.name} ({why}).", highlight=False)
     plan, left_out = without_unready(plan, request, _cpus(), engine)
     no_gpu = engine.why_no_gpu() if request.gpu else None
@@ -139,9 +143,9 @@ def count_lines(
         return list(lines.count_lines(request, engine, cache_dir(), datasets.find_data_dir(data_dir), progress))
 
 
-def choose_engine(name: str) -> tuple[Engine, str]:
+def choose_engine(name: str, sample_seconds: float = SAMPLE_SECONDS) -> tuple[Engine, str]:
     """Return the engine and why it was taken. Raises EngineError where the one asked for cannot work."""
-    local, docker = LocalEngine(cache_dir()), DockerEngine()
+    local, docker = LocalEngine(cache_dir(), sample_seconds), DockerEngine(sample_seconds)
     asked: dict[str, Engine] = {"local": local, "docker": docker, "compose": ComposeEngine()}
     if name in asked:
         return _working(asked[name]), "as asked"
@@ -166,6 +170,9 @@ def _plan(asked: Asked, before: RunInfo | None) -> tuple[Request, Plan]:
     mistakes = [] if asked.engine is None else _engine_mistakes(asked.engine)
     if asked.again and asked.run is None:
         mistakes.append("--again replaces rows of a run; name that run with --run.")
+    if asked.sample_seconds and not LEAST_SECONDS <= asked.sample_seconds <= MOST_SECONDS:
+        allowed = f"{LEAST_SECONDS:g} to {MOST_SECONDS:g} seconds between two samples, or 0 for none"
+        mistakes.append(f"--sample-seconds is {asked.sample_seconds:g}; give {allowed}.")
     base = Request()
     if before is not None and asked.run is not None:
         base = before.request.model_copy(update={"suite": str(RunStore(asked.run).suite_file)})

@@ -23,6 +23,8 @@ from orchestrator.engines import Prepared, Say
 from orchestrator.engines.outcome import Exit, collect
 from orchestrator.errors import EngineError
 from orchestrator.gpu import why_no_gpu
+from orchestrator.monitor.cgroup import Cgroup
+from orchestrator.monitor.sampler import SAMPLE_SECONDS, sampling
 from orchestrator.recipe import recipe_files, recipe_hash
 from workers.spec import Job, Result
 
@@ -39,7 +41,9 @@ class DockerEngine:
 
     name = "docker"
 
-    def __init__(self) -> None:
+    def __init__(self, sample_seconds: float = SAMPLE_SECONDS) -> None:
+        """``sample_seconds``: between two samples of what a job uses; 0: it is not sampled."""
+        self.sample_seconds = sample_seconds
         self._client: Any = None
 
     @property
@@ -141,7 +145,9 @@ class DockerEngine:
         except (DockerException, requests.RequestException) as error:
             raise EngineError(f"Docker cannot create a container of {prepared.target}: {error}") from None
         try:
-            ended = _watch(container, job, folder / "log.txt")
+            _start(container, job)
+            with sampling(job, folder, self.sample_seconds, lambda: _cgroup(container)):
+                ended = _watch(container, job, folder / "log.txt")
         finally:
             with contextlib.suppress(APIError):
                 container.remove(force=True)
@@ -244,12 +250,20 @@ def _container(prepared: Prepared, job: Job, folder: Path, compile_cache: Path |
     }
 
 
-def _watch(container: Any, job: Job, log: Path) -> Exit:
-    """Start the container and wait for it within its time limit; its output goes to ``log`` as it comes."""
+def _start(container: Any, job: Job) -> None:
     try:
         container.start()
     except APIError as error:
         raise EngineError(f"Docker cannot start the container of job {job.id}: {error.explanation}") from None
+
+
+def _cgroup(container: Any) -> Cgroup:
+    """Return what reads a running container. Raises where this machine does not show it."""
+    return Cgroup(container.client.api.inspect_container(container.id)["State"]["Pid"], container.id)
+
+
+def _watch(container: Any, job: Job, log: Path) -> Exit:
+    """Wait for the container within its job's time limit; its output goes to ``log`` as it comes."""
     writer = threading.Thread(target=_copy_log, args=(container, log), daemon=True)
     writer.start()
     deadline = time.monotonic() + job.limits.timeout_seconds + GRACE_SECONDS

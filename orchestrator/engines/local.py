@@ -21,6 +21,8 @@ from orchestrator.engines import Prepared, Say
 from orchestrator.engines.outcome import Exit, collect
 from orchestrator.errors import EngineError
 from orchestrator.gpu import why_no_gpu
+from orchestrator.monitor.processes import ProcessTree
+from orchestrator.monitor.sampler import SAMPLE_SECONDS, sampling
 from orchestrator.recipe import recipe_hash
 from workers.spec import Job, Result
 
@@ -37,8 +39,10 @@ class LocalEngine:
 
     name = "local"
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path, sample_seconds: float = SAMPLE_SECONDS) -> None:
+        """``sample_seconds``: between two samples of what a job uses; 0: it is not sampled."""
         self.environments = cache / "envs"
+        self.sample_seconds = sample_seconds
 
     def why_not(self) -> str | None:
         return None if sys.platform == "linux" else "the local engine reads /proc and works on Linux only"
@@ -108,7 +112,10 @@ class LocalEngine:
                 start_new_session=True,
                 preexec_fn=_end_with_parent,
             )
-            with _killed_at_the_end(process):
+            with (
+                _killed_at_the_end(process),
+                sampling(job, folder, self.sample_seconds, lambda: ProcessTree(process.pid)),
+            ):
                 ended = _watch(process, job)
         return collect(prepared, self.name, job, folder, ended, warm)
 

@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.engines import Prepared
 from orchestrator.gpu import driver_version, gpu_names
+from orchestrator.monitor.resources import resources_of
 from workers.spec import Environment, Job, Result, ValidationError
 
 TAIL_LINES = 30
@@ -35,6 +37,7 @@ def collect(prepared: Prepared, engine: str, job: Job, folder: Path, ended: Exit
     if job.device == "gpu":
         environment.gpu_model = next(iter(gpu_names()), None)
         environment.gpu_driver = driver_version()
+    result.resources = resources_of(job, folder, os.cpu_count() or 1)
     environment.compile_cache = None if warm is None else "warm" if warm else "cold"
     if result.status not in ("ok", "unsupported"):
         result.log_tail = log_tail(folder / "log.txt")

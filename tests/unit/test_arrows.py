@@ -17,7 +17,7 @@ LAYERS = [
     {"notes", "recipe", "store", "suite"},
     {"cells", "documents", "mistakes", "scale"},
     {"workload"},
-    {"capabilities", "completion", "properties", "request", "stats"},
+    {"capabilities", "completion", "monitor", "properties", "request", "stats"},
     {"catalogue", "datasets", "explain", "gpu", "holdings", "shapes", "weights"},
     {"data"},
     {"cache", "errors"},
@@ -38,7 +38,14 @@ def imports(path: Path) -> Iterator[str]:
             yield from ((f"{module}.{alias.name}" for alias in node.names) if module in PACKAGES else [module])
 
 
-PACKAGES = {"orchestrator", "workers", "orchestrator.data", "orchestrator.engines", "orchestrator.report"}
+PACKAGES = {
+    "orchestrator",
+    "workers",
+    "orchestrator.data",
+    "orchestrator.engines",
+    "orchestrator.monitor",
+    "orchestrator.report",
+}
 
 
 def own(path: Path) -> str:

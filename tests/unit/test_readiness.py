@@ -143,7 +143,7 @@ class Waiting(InstantEngine):
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Waiting:
     found = Waiting()
-    monkeypatch.setattr(session, "choose_engine", lambda name: (found, "as asked"))
+    monkeypatch.setattr(session, "choose_engine", lambda *asked: (found, "as asked"))
     monkeypatch.setenv("BENCH_CACHE_DIR", str(tmp_path / "cache"))
     return found
 
