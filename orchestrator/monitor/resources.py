@@ -1,6 +1,7 @@
 """From a job's raw samples and the beginnings of its phases to what it used in each; and from rounds to one list."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,14 +38,10 @@ def resources_of(job: Job, folder: Path, cpus: int) -> list[Resources] | None:
     samples = read_samples(folder / SAMPLES_FILE)
     try:
         text = (folder / PHASES_FILE).read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        phases = spans(text, samples[-1][TIME] or 0.0) if samples else []
+        return resources(samples or [], phases, len(job.limits.cpu_set) or cpus, job.limits.memory_bytes) or None
+    except (OSError, ValueError):  # a job may write into its folder what it likes
         return None
-    if not samples:
-        return None
-    end = samples[-1][TIME]
-    assert end is not None
-    found = resources(samples, spans(text, end), len(job.limits.cpu_set) or cpus, job.limits.memory_bytes)
-    return found or None
 
 
 def spans(text: str, end: float) -> list[Span]:
@@ -53,7 +50,7 @@ def spans(text: str, end: float) -> list[Span]:
     A line that is not whole, as a killed job leaves it, is none.
     """
     begins = [(float(seconds), phase) for seconds, phase in LINE.findall(text)]
-    ends = [seconds for seconds, _ in begins[1:]] + [end]
+    ends = [*(seconds for seconds, _ in begins), end][1:]
     return [Span(phase, begin, later) for (begin, phase), later in zip(begins, ends, strict=True) if later >= begin]
 
 
@@ -67,7 +64,8 @@ def resources(samples: Sequence[Sample], phases: Sequence[Span], cpus: int, memo
 
 
 def _resources(name: str, own: Sequence[Span], samples: Sequence[Sample], cpus: int, memory_bytes: int) -> Resources:
-    inside = [[sample for sample in samples if _within(sample, span)] for span in own]
+    times = [sample[TIME] or 0.0 for sample in samples]
+    inside = [samples[bisect_left(times, span.begin) : bisect_left(times, span.end)] for span in own]
     read = [sample for group in inside for sample in group if any(sample[column] is not None for column in COLUMNS[1:])]
     rate = _rate("cpu_seconds", inside)
     peak = _over(max, "rss_bytes", read)
@@ -89,11 +87,6 @@ def _resources(name: str, own: Sequence[Span], samples: Sequence[Sample], cpus: 
         energy_joules=totals["energy_joules"],
         **{column: _over(max if column == "gpu_memory_bytes" else fmean, column, read) for column in GPU},
     )
-
-
-def _within(sample: Sample, span: Span) -> bool:
-    seconds = sample[TIME]
-    return seconds is not None and span.begin <= seconds < span.end
 
 
 def _whole(value: float | None) -> int | None:

@@ -1,6 +1,7 @@
 """The raw samples of a job, in its ``samples.csv``: counters and gauges as they were read; an empty field: not read."""
 
 import csv
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -54,4 +55,5 @@ def _sample(row: list[str]) -> Sample | None:
         values = [float(text) if text else None for text in row]
     except ValueError:
         return None
-    return dict(zip(COLUMNS, values, strict=True)) if len(row) == len(COLUMNS) and values[0] is not None else None
+    whole = len(row) == len(COLUMNS) and values[0] is not None and all(math.isfinite(value or 0) for value in values)
+    return dict(zip(COLUMNS, values, strict=True)) if whole else None
