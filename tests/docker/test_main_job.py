@@ -72,9 +72,16 @@ def test_jobs_are_complete(quick: Path) -> None:
         assert sorted(path.name for path in folder.iterdir()) == [
             "job.json",
             "log.txt",
+            "phases.txt",
             "predictions.npz",
             "result.json",
+            "samples.csv",
         ]
+        used = {item.phase: item for item in result.resources or []}
+        assert {"import", "data", "build", "train", "evaluate", "predict"} <= set(used)
+        assert (used["import"].cpu_percent or 0) > 1
+        assert (used["import"].peak_rss_bytes or 0) > 2**20
+        assert {item.gpu_percent for item in used.values()} == {None}
         with np.load(folder / "predictions.npz") as archive:
             assert archive["scores"].shape == (job.dataset.test_rows, 10)
             np.testing.assert_allclose(archive["scores"].sum(axis=1), 1, rtol=1e-4)

@@ -10,6 +10,21 @@ from orchestrator.engines import Prepared
 from orchestrator.engines.local import LocalEngine
 from tests.burning import PROGRAM, burning_job, by_phase, check_burning, check_hanging
 
+# What a sampler may get wrong, and the check must see: (phase, what it would say).
+DEFECTS: list[tuple[str, dict[str, float | str | None]]] = [
+    ("train", {"gpu_percent": 0.0}),  # zero where nothing was read
+    ("stage", {"cpu_percent": 0.0}),
+    ("train", {"cpu_percent": None}),
+    ("train", {"cpu_percent": 250.0}),
+    ("import", {"cpu_percent": 100.0}),
+    ("train", {"mean_rss_bytes": 0.0}),
+    ("train", {"memory_percent": 0.1}),
+    ("evaluate", {"mean_rss_bytes": 300.0 * 2**20}),  # memory that was given back
+    ("evaluate", {"voluntary_switches": 0}),
+    ("train", {"seconds": 0.9}),  # one occurrence of the two
+    ("other", {"phase": "others"}),
+]
+
 
 @pytest.fixture
 def prepared(tmp_path: Path) -> Prepared:
@@ -25,6 +40,10 @@ def test_a_jobs_use_is_read_from_its_tree_of_processes(prepared: Prepared, tmp_p
     result = LocalEngine(tmp_path).run(prepared, job, folder, None)
     check_burning(job, folder, result)
     assert by_phase(result)["train"].throttled_seconds is None, "no file says so of a tree of processes"
+    for phase, planted in DEFECTS:
+        changed = [item.model_copy(update=planted if item.phase == phase else {}) for item in result.resources or []]
+        with pytest.raises(AssertionError):
+            check_burning(job, folder, result.model_copy(update={"resources": changed}))
 
 
 def test_a_job_that_is_stopped_has_what_was_read_until_then(prepared: Prepared, tmp_path: Path) -> None:

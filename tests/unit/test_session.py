@@ -1,12 +1,18 @@
 """What the command line asked for, checked before anything is built."""
 
+import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestrator import cli
+from orchestrator.engines.docker import DockerEngine
+from orchestrator.engines.local import LocalEngine
 from orchestrator.errors import UsageError
-from orchestrator.session import Asked, _continued, _plan, parse_bytes
+from orchestrator.monitor.sampler import SAMPLE_SECONDS
+from orchestrator.session import Asked, _continued, _plan, choose_engine, parse_bytes
 from tests.unit.made_runs import INFO
 
 
@@ -60,6 +66,31 @@ def test_the_memory_limit_is_passed_on() -> None:
 )
 def test_a_bad_memory_limit(memory: str, mistake: str) -> None:
     assert mistakes(memory_bytes=memory) == [mistake]
+
+
+@pytest.mark.parametrize("seconds", [-0.1, 0.009, 61.0, float("nan"), float("inf")])
+def test_an_interval_between_samples_that_cannot_be(seconds: float) -> None:
+    with pytest.raises(UsageError) as caught:
+        _plan(replace(asked(memory_bytes="8G"), sample_seconds=seconds), None)
+    assert caught.value.mistakes[0] == (
+        f"--sample-seconds is {seconds:g}; give 0.01 to 60 seconds between two samples, or 0 for none."
+    )
+    assert len(caught.value.mistakes) == 2, "with every other mistake"
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.01, 60.0])
+def test_the_interval_between_samples_is_the_engines_and_no_part_of_a_job(seconds: float) -> None:
+    _, plan = _plan(replace(asked(), sample_seconds=seconds), None)
+    assert [job.id for job in plan.train] == [job.id for job in _plan(asked(), None)[1].train]
+    engine, _ = choose_engine("local", seconds)
+    assert isinstance(engine, LocalEngine)
+    assert engine.sample_seconds == seconds
+    assert DockerEngine(seconds).sample_seconds == seconds
+
+
+def test_the_command_line_says_the_interval_that_engines_have_by_themselves() -> None:
+    option = inspect.signature(cli.orchestrate).parameters["sample_seconds"]
+    assert option.default == SAMPLE_SECONDS == DockerEngine().sample_seconds
 
 
 def test_an_unknown_engine_is_told_the_nearest() -> None:
