@@ -79,6 +79,11 @@ def test_what_a_kernel_does_not_show_is_left_out_and_not_zero(make: Make, tree: 
     assert set(make(bare).read()) == {"cpu_seconds", "throttled_seconds"}
 
 
+def test_what_version_1_does_not_have_is_taken_from_version_2_beside_it(make: Make) -> None:
+    found = make({name: text for name, text in SINGLE.items() if "cpuacct.usage" not in name}).read()
+    assert found["cpu_seconds"] == pytest.approx(11e-6)
+
+
 def test_without_a_cpu_controller_throttling_is_unknown(make: Make) -> None:
     (stat,) = [name for name in V2 if name.endswith("cpu.stat")]
     assert "throttled_seconds" not in make({**V2, stat: "usage_usec 2500000\n"}).read()
@@ -87,7 +92,7 @@ def test_without_a_cpu_controller_throttling_is_unknown(make: Make) -> None:
 def test_the_processes_of_another_container_are_not_read(make: Make) -> None:
     """As of a daemon in a virtual machine, whose process numbers mean other processes here."""
     with pytest.raises(OSError, match="process 7 is in no control group of the container 4f5d"):
-        make({**V2, "proc/7/cgroup": "0::/user.slice/session-1.scope\n"})
+        make({"proc/7/cgroup": "0::/user.slice\n", "sys/user.slice/cpu.stat": "usage_usec 1\n"})
     with pytest.raises(OSError, match="no control group"):
         make({"proc/7/cgroup": f"0::/docker/{ID}\n"})  # this machine does not show its folder
 

@@ -182,10 +182,12 @@ def test_a_torn_line_is_no_sample(tmp_path: Path, torn: str) -> None:
 def test_nothing_that_a_job_writes_there_can_break_it(tmp_path: Path, value: str, phases: str) -> None:
     job = make_job([{"kind": "dense", "units": 2}], FLAT)
     write(tmp_path, [{"rss_bytes": place} for place in range(9)], phases)
+    rows = [f"{seconds}{',' * 6}{value}{',' * 7}\n" for seconds in ("11.0", "11.1", value)]
     path = tmp_path / "samples.csv"
-    path.write_text(path.read_text() + f"11.0{',' + value:s}" + "," * 12 + "\n" + f"11.1,{value}" + "," * 12 + "\n")
+    path.write_text(path.read_text() + "".join(rows))
     for item in resources_of(job, tmp_path, 1) or []:
         assert item.cpu_percent is None
+        assert (item.peak_rss_bytes or 0) < 9
 
 
 @pytest.mark.parametrize("text", ["", "\n", "a,b\n1,2\n", "\x00"])

@@ -136,6 +136,17 @@ def test_the_sampler_keeps_off_the_jobs_cpus_where_there_are_others() -> None:
     assert os.sched_getaffinity(0) == allowed, "the run itself stays where it was"
 
 
+@pytest.mark.parametrize(("cpus", "set_to"), [([1], [{0, 2}]), ([], [{0, 1, 2}]), ([0, 1, 2], [])])
+def test_it_takes_all_cpus_of_the_run_that_are_not_the_jobs(
+    monkeypatch: pytest.MonkeyPatch, cpus: list[int], set_to: list[set[int]]
+) -> None:
+    found: list[set[int]] = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2})
+    monkeypatch.setattr(os, "sched_setaffinity", lambda pid, chosen: found.append(chosen))
+    keep_off(cpus)
+    assert found == set_to
+
+
 # ---------------------------------------------------------------------------- a tree of processes
 
 FAMILY = """
