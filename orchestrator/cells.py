@@ -5,8 +5,9 @@ from statistics import median
 from typing import NamedTuple
 
 from orchestrator import stats
+from orchestrator.monitor.resources import typical
 from workers.compat import Literal
-from workers.spec import Job, Phases, Record, Result, Target
+from workers.spec import Job, Phases, Record, Resources, Result, Target
 
 Parity = Literal["passed", "failed", "not run"]
 Recipes = Mapping[tuple[str, str], str]
@@ -23,14 +24,14 @@ class Estimate(Record):
 class Cell(Record):
     """One framework on one workload, read after so many epochs, over all rounds that are ok.
 
-    ``ratio``: training time over the fastest comparable framework's, paired by round. ``tie``: its interval
-    includes 1; null where nothing can be said. ``comparable``: variant ``matched``, the gate passed, every round is ok,
-    and all rounds were measured in one environment (``mixed``: they were not). ``stale``: measured with a worker or
-    image recipe that has changed since. ``spread``, ``first_epoch_factor``: see ``stats``; ``other_cpus_busy``: the
-    most of any round. ``differs``: in variant ``paper``, in words, what is not as in the matched one. ``target``: what
-    it was trained towards; ``train_seconds`` is then the time to it, ``epochs`` the most there could be. ``scale``: the
-    share of the suite's rows and epochs. ``synthetic``: no score means anything. ``cpus``: those that the job
-    had. ``constant_errors``: of always answering the training rows' mean.
+    ``ratio``: training time over the fastest comparable framework's, paired by round. ``tie``: its interval includes 1;
+    null where nothing can be said. ``comparable``: variant ``matched``, the gate passed, every round is ok, and all
+    rounds were measured in one environment (``mixed``: they were not). ``stale``: measured with a worker or image
+    recipe that has changed since. ``spread``, ``first_epoch_factor``: see ``stats``; ``other_cpus_busy``: the most of
+    any round. ``differs``: in variant ``paper``, in words, what is not as in the matched one. ``target``: what it was
+    trained towards; ``train_seconds`` is then the time to it, ``epochs`` the most there could be. ``scale``: the share
+    of the suite's rows and epochs. ``synthetic``: no score means anything. ``cpus``: those that the job had.
+    ``resources``: per phase, medians over the rounds. ``constant_errors``: of always answering the training rows' mean.
     """
 
     variant: str
@@ -73,6 +74,7 @@ class Cell(Record):
     first_epoch_factor: float | None = None
     other_cpus_busy: float | None = None
     cpus: int | None = None
+    resources: list[Resources] = []
     differs: list[str] = []
 
     @property
@@ -165,6 +167,7 @@ def _measured(cell: Cell, job: Job, results: Sequence[Result]) -> None:
     cell.latency_seconds = middle([median(r.latency_seconds) for r in results if r.latency_seconds])
     for name in ("accuracy", "perplexity", "squared_error", "absolute_error", "validation_accuracy", "test_loss"):
         setattr(cell, name, middle([getattr(epoch, name) for epoch in read]))
+    cell.resources = typical([result.resources for result in results])
     cell.constant_errors = results[0].constant_errors
     cell.epochs_to_target = middle([result.epochs_to_target for result in results])
     cell.cpus = min((r.environment.cpu_count for r in results if r.environment.cpu_count), default=None)

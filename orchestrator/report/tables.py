@@ -200,7 +200,7 @@ def as_csv(summary: Summary) -> str:
     """Return one line per cell; names carry units, empty means that it is not known."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    nested = ("train_seconds", "ratio", "differs", "target", "constant_errors")
+    nested = ("train_seconds", "ratio", "differs", "target", "constant_errors", "resources")
     plain = [name for name in Cell.model_fields if name not in nested]
     spread = [f"{name}_{part}" for name in ("train_seconds", "ratio") for part in ("median", "low", "high")]
     errors = ("squared_error", "absolute_error")
