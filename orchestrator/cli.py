@@ -136,10 +136,11 @@ def orchestrate(
         sample_seconds=sample_seconds,
     )
     summary = session.run(asked, out)
-    from orchestrator.report import tables
+    from orchestrator.report import resources, tables
 
     out.print()
     out.print(tables.as_rich(summary))
+    out.print(resources.as_rich(summary, phases=("train",)))
     raise typer.Exit(errors.JOB_FAILED if summary.failed else errors.OK)
 
 
@@ -325,6 +326,7 @@ def suites(
     epilog=examples(
         "bench show runs/quick-20260101-120000",
         "bench show runs/quick-20260101-120000 --format markdown > results.md",
+        "bench show runs/quick-20260101-120000 --resources",
     )
 )
 def show(
@@ -333,6 +335,9 @@ def show(
         typer.Argument(help="A run's folder, as `bench orchestrate` printed it, such as runs/quick-20260101-120000."),
     ],
     format: Annotated[str, typer.Option(help="table, json, csv, markdown or latex.")] = "table",
+    resources: Annotated[
+        bool, typer.Option("--resources", help="Instead: what each used in every phase, CPU, memory and GPU.")
+    ] = False,
 ) -> None:
     """Print a run's results as a table, or for a program.
 
@@ -341,6 +346,7 @@ def show(
     """
     from orchestrator.explain import nearest
     from orchestrator.recipe import current_recipes
+    from orchestrator.report import resources as used
     from orchestrator.report import tables
     from orchestrator.store import RunStore
     from orchestrator.summary import summarise
@@ -349,7 +355,9 @@ def show(
         raise errors.UsageError([f"Unknown format {format!r}. {nearest(format, ['table', *tables.TEXT_FORMATS])}"])
     store = RunStore(run)
     summary = summarise(store.read_info(), store.jobs(), current_recipes())
-    if format == "table":
+    if resources:
+        out.print(used.as_rich(summary, phases=None))
+    elif format == "table":
         out.print(tables.as_rich(summary))
     else:
         sys.stdout.write(tables.TEXT_FORMATS[format](summary))

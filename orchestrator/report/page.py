@@ -3,13 +3,17 @@
 import shlex
 from collections.abc import Sequence
 
-from orchestrator.report import study, tables
+from orchestrator.report import resources, study, tables
 from orchestrator.store import RunStore
 from orchestrator.suite import Suite, load_suite
 from orchestrator.summary import Pair, Summary
 from workers.spec import MEASURED
 
 GIB = 1024**3
+RESOURCES = (
+    "Sampled from outside the jobs, while they trained to their last epoch: CPU of what a job was given, memory of all "
+    "its processes and its peak of the limit. Medians over rounds; what could not be read is a dash."
+)
 
 
 def as_page(store: RunStore, summary: Summary, pairs: Sequence[Pair], command: str) -> str:
@@ -33,6 +37,9 @@ def as_page(store: RunStore, summary: Summary, pairs: Sequence[Pair], command: s
         cells = [cell for cell in summary.cells if cell.epochs == epochs and cell.variant == "matched"]
         text = tables.as_markdown_table(summary.model_copy(update={"cells": cells}))
         parts.append(text if place == 0 else _folded(f"After epoch {epochs}", text))
+    used = resources.as_markdown(summary)
+    if used:
+        parts += ["## Resources while training", RESOURCES, used]
     parts += ["## What to know", _listed([*summary.notes, *_problems(summary)]) or "Nothing out of the ordinary."]
     parts += ["## Where the numbers come from", _provenance(summary, pairs)]
     return "\n\n".join(parts) + "\n"
