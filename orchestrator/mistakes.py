@@ -50,9 +50,7 @@ def mistakes_in_study(label: str) -> list[str]:
 def _view(workload: Workload) -> list[str]:
     dataset, view = dataset_of(workload), workload.view
     if view is None and dataset.views:
-        return [
-            f"rows of {dataset.name} are made by a view; give one: view with the kind {' or '.join(dataset.views)}."
-        ]
+        return [f"it has no view, which makes the rows of {dataset.name}; allowed: {' or '.join(dataset.views)}."]
     if view is not None and view.kind not in dataset.views:
         allowed = f"it takes {' or '.join(dataset.views)}" if dataset.views else "it has rows of its own; leave it out"
         return [f"a view of kind {view.kind} does not fit {dataset.name}: {allowed}."]

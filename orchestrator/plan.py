@@ -63,6 +63,7 @@ def make_plan(request: Request, cpus: Sequence[int], unavailable: Mapping[str, s
     asked = request.frameworks or ",".join(suite.frameworks if suite else []) or "all"
     frameworks = [label for label in framework_labels(asked, mistakes) if label not in absent]
     mistakes += in_suite + mistakes_in(request)
+    mistakes += _unused(suite, request)
     workloads = [_with_data(workload, request, mistakes) for workload in workloads]
     variants = VARIANTS.get(request.variant, ())
     if suite is not None and frameworks and "paper" in variants:
@@ -141,6 +142,16 @@ def _suite(request: Request, mistakes: list[str]) -> tuple[Suite | None, list[Wo
         if name not in by_name:
             mistakes.append(f"Unknown workload {name!r} in suite {suite.suite!r}. {nearest(name, by_name)}")
     return suite, [by_name[name] for name in chosen if name in by_name]
+
+
+def _unused(suite: Suite | None, request: Request) -> list[str]:
+    """Return what is wrong with replacements of datasets that the suite does not have."""
+    there = {workload.dataset for workload in suite.workloads} if suite else set(request.datasets)
+    return [
+        f"--dataset {old}={new}: no workload of {suite.suite} is on {old}. {nearest(old, there)}"
+        for old, new in request.datasets.items()
+        if suite is not None and old not in there
+    ]
 
 
 def _with_data(workload: Workload, request: Request, mistakes: list[str]) -> Workload:

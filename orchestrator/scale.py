@@ -27,16 +27,20 @@ def rows_of(workload: Workload) -> tuple[int, int, int]:
 
     As Keras' ``validation_split`` does, the last share of the training rows validates.
     """
-    train, test = rows_there(workload)
-    train, test = workload.train_rows or train, workload.test_rows or test
+    train, test = _asked(workload)
     kept = int(train * (1 - workload.validation_split))
     return kept, train - kept, test
 
 
+def _asked(workload: Workload) -> tuple[int, int]:
+    """Return the training and test rows that the workload asks for, of those there are: a part has fewer."""
+    train, test = rows_there(workload)
+    return min(train, workload.train_rows or train), min(test, workload.test_rows or test)
+
+
 def _scaled(workload: Workload, scale: float, epochs_asked: bool) -> Workload:
     """Return the workload on that share of its rows and, where nobody asked for others, of its epochs."""
-    rows = rows_there(workload)
-    asked = workload.train_rows or rows[0], workload.test_rows or rows[1]
+    asked = _asked(workload)
     sizes = workload.recipe.batch_size, min(workload.recipe.batch_size, workload.recipe.evaluation_batch_size)
     train, test = (min(there, max(size, ceil(there * scale))) for there, size in zip(asked, sizes, strict=True))
     changes: dict[str, object] = {"train_rows": train, "test_rows": test}
@@ -64,8 +68,7 @@ def _scaled_schedule(schedule: Schedule, scale: float) -> Schedule:
 
 def _limited(workload: Workload, most: int | None) -> Workload:
     """Return the workload on at most so many rows of each split, in whole batches where they are streams."""
-    train, test = rows_there(workload)
-    train, test = workload.train_rows or train, workload.test_rows or test
+    train, test = _asked(workload)
     if most is not None:
         train, test = min(train, most), min(test, most)
     if workload.view is not None and workload.view.kind == "streams":
