@@ -106,6 +106,7 @@ def orchestrate(
     left out.
     """
     from orchestrator import session
+    from orchestrator.options import Asked
 
     options = {
         "frameworks": frameworks,
@@ -125,7 +126,7 @@ def orchestrate(
         "timeout_seconds": timeout,
         "memory_bytes": memory,
     }
-    asked = session.Asked(
+    asked = Asked(
         given={name: value for name, value in options.items() if value is not None},
         engine=engine,
         data_dir=data_dir,

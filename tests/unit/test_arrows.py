@@ -12,7 +12,7 @@ from orchestrator.catalogue import ROOT
 LAYERS = [
     {"cli"},
     {"session", "compose"},
-    {"attempt", "lines", "orchestrate", "progress", "readiness", "report"},
+    {"attempt", "lines", "options", "orchestrate", "progress", "readiness", "report"},
     {"doctor", "engines", "machine", "plan", "summary"},
     {"notes", "recipe", "store", "suite"},
     {"cells", "documents", "mistakes", "scale"},

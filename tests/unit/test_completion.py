@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator import completion, session
+from orchestrator import completion, options
 from orchestrator.catalogue import FRAMEWORKS, Mode
 from orchestrator.cli import app, data
 from orchestrator.report import tables
@@ -97,7 +97,7 @@ def offered_by(completer: Any, **context: Any) -> set[str]:
 
 def test_what_is_offered_is_what_is_accepted() -> None:
     assert offered_by(completion.suites) == set(builtin_suites())
-    assert offered_by(completion.engines) == set(session.ENGINES)
+    assert offered_by(completion.engines) == set(options.ENGINES)
     assert offered_by(completion.formats, command=SimpleNamespace(name="show")) == {"table", *tables.TEXT_FORMATS}
     assert offered_by(completion.variants) == set(VARIANTS)
     quick = {workload.name for workload in load_suite("quick").workloads}

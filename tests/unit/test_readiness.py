@@ -15,6 +15,7 @@ from orchestrator.engines import Prepared, Say
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.engines.local import LocalEngine
 from orchestrator.errors import EngineError, UsageError
+from orchestrator.options import Asked
 from orchestrator.plan import make_plan
 from orchestrator.readiness import unready, without_unready
 from orchestrator.recipe import recipe_hash
@@ -152,7 +153,7 @@ def run(tmp_path: Path, frameworks: str | None, folder: Path | None = None) -> t
     given = {"workloads": "mlp", "repeats": 1, "threads": "1"} if folder is None else {}
     given |= {"frameworks": frameworks} if frameworks else {}
     console = Console(record=True, width=200)
-    asked = session.Asked(given, "local", None, tmp_path / "runs", folder, again=False, command=["orchestrate"])
+    asked = Asked(given, "local", None, tmp_path / "runs", folder, again=False, command=["orchestrate"])
     return session.run(asked, console), console.export_text()
 
 

@@ -12,7 +12,8 @@ from orchestrator.engines.docker import DockerEngine
 from orchestrator.engines.local import LocalEngine
 from orchestrator.errors import UsageError
 from orchestrator.monitor.sampler import SAMPLE_SECONDS
-from orchestrator.session import Asked, _continued, _plan, choose_engine, parse_bytes
+from orchestrator.options import Asked, parse_bytes, planned
+from orchestrator.session import _continued, choose_engine
 from tests.unit.made_runs import INFO
 
 
@@ -47,12 +48,12 @@ def test_bytes_as_people_write_them(text: str, number: int | None) -> None:
 
 def mistakes(**options: Any) -> list[str]:
     with pytest.raises(UsageError) as caught:
-        _plan(asked(**options), None)
+        planned(asked(**options), None)
     return caught.value.mistakes
 
 
 def test_the_memory_limit_is_passed_on() -> None:
-    _, plan = _plan(asked(memory_bytes="500MiB"), None)
+    _, plan = planned(asked(memory_bytes="500MiB"), None)
     assert {job.limits.memory_bytes for job in (*plan.train, *plan.parity)} == {500 * 1024**2}
 
 
@@ -71,7 +72,7 @@ def test_a_bad_memory_limit(memory: str, mistake: str) -> None:
 @pytest.mark.parametrize("seconds", [-0.1, 0.009, 61.0, float("nan"), float("inf")])
 def test_an_interval_between_samples_that_cannot_be(seconds: float) -> None:
     with pytest.raises(UsageError) as caught:
-        _plan(replace(asked(memory_bytes="8G"), sample_seconds=seconds), None)
+        planned(replace(asked(memory_bytes="8G"), sample_seconds=seconds), None)
     assert caught.value.mistakes[0] == (
         f"--sample-seconds is {seconds:g}; give 0.01 to 60 seconds between two samples, or 0 for none."
     )
@@ -80,8 +81,8 @@ def test_an_interval_between_samples_that_cannot_be(seconds: float) -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 60.0])
 def test_the_interval_between_samples_is_the_engines_and_no_part_of_a_job(seconds: float) -> None:
-    _, plan = _plan(replace(asked(), sample_seconds=seconds), None)
-    assert [job.id for job in plan.train] == [job.id for job in _plan(asked(), None)[1].train]
+    _, plan = planned(replace(asked(), sample_seconds=seconds), None)
+    assert [job.id for job in plan.train] == [job.id for job in planned(asked(), None)[1].train]
     engine, _ = choose_engine("local", seconds)
     assert isinstance(engine, LocalEngine)
     assert engine.sample_seconds == seconds
@@ -145,6 +146,6 @@ def test_lists_of_numbers_that_are_none(options: dict[str, str], mistake: str) -
 
 
 def test_lists_of_numbers_are_read_in_their_order_each_once() -> None:
-    request, plan = _plan(asked(threads=" 4, 1,4", epochs="5,1"), None)
+    request, plan = planned(asked(threads=" 4, 1,4", epochs="5,1"), None)
     assert request.threads == plan.threads == [4, 1]
     assert request.epochs == [5, 1]
