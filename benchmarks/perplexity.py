@@ -78,11 +78,8 @@ def judged(found: dict[str, float], frameworks: list[str]) -> str:
 def page(plan: Plan, results: dict[str, Result], why: str) -> str:
     job = plan.train[0]
     found = {name: result.epochs[-1].perplexity or float("inf") for name, result in results.items()}
-    rows = [
-        [name, f"{results[name].epochs[-1].train_loss:.5f}", f"{value:.3f}", f"{results[name].train_seconds:.0f}"]
-        for name, value in found.items()
-    ]
-    headers = ("framework", "training loss of a row", "test perplexity", "training s")
+    rows = [[name, f"{results[name].epochs[-1].train_loss:.5f}", f"{value:.3f}"] for name, value in found.items()]
+    headers = ("framework", "training loss of a row", "test perplexity")
     steps = job.inputs[0].shape[0]
     return "\n\n".join(
         [
