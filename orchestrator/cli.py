@@ -328,6 +328,7 @@ def suites(
         "bench show runs/quick-20260101-120000",
         "bench show runs/quick-20260101-120000 --format markdown > results.md",
         "bench show runs/quick-20260101-120000 --resources",
+        "bench show runs/quick-20260101-120000 --curves > epochs.csv",
     )
 )
 def show(
@@ -339,6 +340,9 @@ def show(
     resources: Annotated[
         bool, typer.Option("--resources", help="Instead: what each used in every phase, CPU, memory and GPU.")
     ] = False,
+    curves: Annotated[
+        bool, typer.Option("--curves", help="Instead: how each training went, a line of CSV per epoch.")
+    ] = False,
 ) -> None:
     """Print a run's results as a table, or for a program.
 
@@ -347,6 +351,7 @@ def show(
     """
     from orchestrator.explain import nearest
     from orchestrator.recipe import current_recipes
+    from orchestrator.report import curves as epochs
     from orchestrator.report import resources as used
     from orchestrator.report import tables
     from orchestrator.store import RunStore
@@ -355,6 +360,9 @@ def show(
     if format != "table" and format not in tables.TEXT_FORMATS:
         raise errors.UsageError([f"Unknown format {format!r}. {nearest(format, ['table', *tables.TEXT_FORMATS])}"])
     store = RunStore(run)
+    if curves:
+        sys.stdout.write(epochs.as_csv(store.jobs()))
+        return
     summary = summarise(store.read_info(), store.jobs(), current_recipes())
     if resources:
         out.print(used.as_rich(summary, phases=None))
