@@ -9,7 +9,7 @@ from .scoring import Scores, probabilities, target_probabilities
 from .spec import Job
 from .worker import Arrays, Worker, staged, stateful
 
-PART_BYTES = 256 * 1024**2  # of outputs, at most, where rows are predicted at once
+PART_BYTES = 32 * 1024**2  # of outputs, at most, where rows are predicted at once; scoring takes a dozen times as much
 
 
 class Evaluation:
