@@ -4,8 +4,8 @@ usage: python benchmarks/overhead.py [--frameworks all-modes] [--repeats 5] [--d
 
 Each figure is a ratio of two things measured in turn, with the interval of orchestrator/stats.py:
 a null job by the docker engine over a bare `docker run` of the same image and command; `bench --help` over
-`python -c pass`; and, in the same environment, the harness's steady epoch and its prediction over those of the script
-in plain/.
+`python -c pass`; an epoch of a job that is sampled over one that is not (benchmarks/sampling.py); and, in the same
+environment, the harness's steady epoch and its prediction over those of the script in plain/.
 """
 
 import json
@@ -25,10 +25,12 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.sampling import sampling_request, sampling_table
 from orchestrator import datasets, session, stats
 from orchestrator.catalogue import find
 from orchestrator.engines import Engine, Prepared
 from orchestrator.engines.docker import RUN_DIR, DockerEngine
+from orchestrator.monitor.sampler import SAMPLE_SECONDS
 from orchestrator.orchestrate import orchestrate
 from orchestrator.plan import Plan, identified, make_plan
 from orchestrator.progress import RunProgress
@@ -266,6 +268,8 @@ def main(
     repeats: Annotated[int, typer.Option(help="Pairs of a job and a plain script.")] = 5,
     threads: Annotated[int, typer.Option(help="CPU threads of either side.")] = 1,
     limit_rows: Annotated[int | None, typer.Option(help="Train on at most so many rows, for a quick look.")] = None,
+    sampled: Annotated[str, typer.Option(help="Whose epochs to measure with and without sampling.")] = "tf,torch",
+    pairs: Annotated[int, typer.Option(help="Pairs of a job that is sampled and one that is not.")] = 10,
     engine_name: Annotated[str, typer.Option("--engine", help="auto, docker or local.")] = "auto",
     data_dir: Annotated[Path | None, typer.Option(help="Where MNIST's files are. [$BENCH_DATA_DIR]")] = None,
     output: Annotated[Path | None, typer.Option(help="A file to write the page to as well.")] = None,
@@ -286,6 +290,10 @@ def main(
         f"Printed by `make bench-overhead` on {os.cpu_count()} CPUs, engine {engine.name} ({why}), {threads} thread.",
         null_job(identified(template, "numpy", "null")),
         help_text(),
+        f"The steady epoch of a job that is sampled every {SAMPLE_SECONDS:g} s over that of the same job that is not, "
+        "in containers, in turn, now the one first and now the other; medians over the pairs. Where 1 lies in the "
+        "interval, these pairs show no disturbance.",
+        sampling_table(sampling_request(sampled, pairs, threads, limit_rows), datasets.find_data_dir(data_dir)),
         "The harness's steady epoch, and its prediction of all test rows, over those of a plain script in the same "
         "environment, with the same arrays, batches and threads ([benchmarks/plain](../benchmarks/plain), the fastest "
         f"loop that the framework's documentation shows); medians over {repeats} pairs. The goal is a ratio of at most "

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.catalogue import ROOT, find, spellings
 
+SAMPLED = re.compile(r" \[[\d.]+, [\d.]+\] \| +(yes|no) \|$")
 PLAIN = ROOT / "benchmarks" / "plain"
 
 
@@ -26,6 +27,7 @@ def test_every_framework_and_mode_has_a_plain_script_short_enough_to_be_judged_b
 def test_a_table_of_ratios_with_intervals(data_dir: Path, tmp_path: Path) -> None:
     page = tmp_path / "overhead.md"
     arguments = ["--frameworks", "torch", "--repeats", "3", "--limit-rows", "2000", "--engine", "local"]
+    arguments += ["--sampled", "torch", "--pairs", "3"]
     run = subprocess.run(
         [sys.executable, "benchmarks/overhead.py", *arguments, "--data-dir", data_dir, "--output", page],
         cwd=ROOT,
@@ -36,6 +38,8 @@ def test_a_table_of_ratios_with_intervals(data_dir: Path, tmp_path: Path) -> Non
     assert run.returncode == 0, run.stderr[-3000:]
     assert page.read_text(encoding="utf-8") == run.stdout
     rows = [line for line in run.stdout.splitlines() if re.match(r"\| (mlp|cnn)", line)]
+    sampling, rows = [row for row in rows if SAMPLED.search(row)], [row for row in rows if not SAMPLED.search(row)]
+    assert len(sampling) == 2 or "Not measured: sampling is measured in containers" in run.stdout
     assert [row.split(" | ")[2].strip() for row in rows] == ["training epoch"] * 2 + ["prediction"] * 2
     for row in rows:
         ratio, low, high = map(float, re.findall(r"([\d.]+) \[([\d.]+), ([\d.]+)\]", row)[0])
@@ -57,3 +61,15 @@ def test_without_docker_the_null_job_is_said_to_be_missing(monkeypatch: pytest.M
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith("Not measured: a null job is compared with a bare `docker run`, and no Docker daemon")
+
+
+def test_whether_sampling_disturbs_is_told_by_the_interval_of_paired_ratios() -> None:
+    from benchmarks.sampling import order, row
+
+    alone = [1.00, 1.10, 0.95, 1.02, 1.05]
+    none = [(seconds * factor, seconds) for seconds, factor in zip(alone, (1.01, 0.99, 1.0, 1.02, 0.98), strict=True)]
+    assert row("mlp", "torch", none)[-1] == "yes"
+    slow = [(seconds * factor, seconds) for seconds, factor in zip(alone, (1.2, 1.21, 1.19, 1.2, 1.2), strict=True)]
+    assert row("mlp", "torch", slow)[-1] == "no"
+    assert row("mlp", "torch", none[:2])[-1] == "not shown", "two pairs have no interval"
+    assert [order(number) for number in range(3)] == [(True, False), (False, True), (True, False)]
