@@ -89,19 +89,23 @@ def sampling_table(request: Request, data_dir: Path | None) -> str:
     return table([row(*key, pairs) for key, pairs in sorted(found.items())], HEADERS, left=2)
 
 
-def sampling_request(frameworks: str, pairs: int, threads: int, limit_rows: int | None) -> Request:
-    return Request(frameworks=frameworks, suite=str(SUITE), repeats=pairs, threads=[threads], limit_rows=limit_rows)
+def sampling_request(
+    frameworks: str, pairs: int, threads: int, limit_rows: int | None, workloads: str | None = None
+) -> Request:
+    asked = {"frameworks": frameworks, "workloads": workloads, "repeats": pairs, "limit_rows": limit_rows}
+    return Request(suite=str(SUITE), threads=[threads], **asked)
 
 
 def main(
     frameworks: Annotated[str, typer.Option(help="Whose epochs to measure, as for bench orchestrate.")] = "tf,torch",
     pairs: Annotated[int, typer.Option(help="Pairs of a job that is sampled and one that is not.")] = 10,
+    workloads: Annotated[str | None, typer.Option(help="Only these of overhead.yaml's, with commas.")] = None,
     threads: Annotated[int, typer.Option(help="CPU threads of a job.")] = 1,
     limit_rows: Annotated[int | None, typer.Option(help="Train on at most so many rows, for a quick look.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where MNIST's files are. [$BENCH_DATA_DIR]")] = None,
 ) -> None:
     """Measure whether sampling a job disturbs it."""
-    request = sampling_request(frameworks, pairs, threads, limit_rows)
+    request = sampling_request(frameworks, pairs, threads, limit_rows, workloads)
     sys.stdout.write(sampling_table(request, datasets.find_data_dir(data_dir)) + "\n")
 
 

@@ -3,7 +3,7 @@
 RUN/run.json                  how the run was asked for, and on what machine
 RUN/suite.yaml                the suite as it was then
 RUN/inputs/                   data-HASH/*.npy, weights-HASH.npz, reference-HASH.npz; read-only for jobs
-RUN/jobs/JOB/                 job.json, result.json, log.txt, predictions.npz
+RUN/jobs/JOB/                 job.json, result.json, log.txt, predictions.npz, phases.txt, samples.csv
 """
 
 import contextlib
