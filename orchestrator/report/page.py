@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
+from orchestrator.cells import Cell
 from orchestrator.report import resources, study, tables
 from orchestrator.store import RunStore
 from orchestrator.suite import Suite, load_suite
@@ -26,23 +27,37 @@ def as_page(store: RunStore, summary: Summary, pairs: Sequence[Pair], command: s
         "## Who is fastest",
         _winners(summary),
     ]
-    readings = sorted({cell.epochs for cell in summary.cells}, reverse=True)
-    if suite.paper:
+    last, earlier = _readings(summary.cells)
+    if suite.paper or figures:
         parts += ["## Said, as published, and matched", _explanation(suite, summary, figures)]
-        for place, epochs in enumerate(readings):
-            text = study.beside(summary.cells, suite.paper, figures, epochs)
-            parts.append(text if place == 0 else _folded(f"After epoch {epochs}", text))
-    parts += ["## Matched, ranked"]
-    for place, epochs in enumerate(readings):
-        cells = [cell for cell in summary.cells if cell.epochs == epochs and cell.variant == "matched"]
-        text = tables.as_markdown_table(summary.model_copy(update={"cells": cells}))
-        parts.append(text if place == 0 else _folded(f"After epoch {epochs}", text))
-    used = resources.as_markdown(summary)
+        parts.append(study.beside(last, suite.paper, figures))
+        parts += [_folded(name, study.beside(cells, suite.paper, figures)) for name, cells in earlier]
+    parts += ["## Matched, ranked", _ranked(summary, last)]
+    parts += [_folded(name, _ranked(summary, cells)) for name, cells in earlier]
+    used, said = resources.as_markdown(summary), study.resources(last, figures)
     if used:
         parts += ["## Resources while training", RESOURCES, used]
+    if said:
+        parts.append(_folded("What the study said of CPU, GPU and memory", said))
     parts += ["## What to know", _listed([*summary.notes, *_problems(summary)]) or "Nothing out of the ordinary."]
     parts += ["## Where the numbers come from", _provenance(summary, pairs)]
     return "\n\n".join(parts) + "\n"
+
+
+def _readings(cells: Sequence[Cell]) -> tuple[list[Cell], list[tuple[str, list[Cell]]]]:
+    """Return the last reading of each workload, and the earlier ones by their epochs, the latest first."""
+    last: dict[str, int] = {}
+    for cell in cells:
+        last[cell.workload] = max(cell.epochs, last.get(cell.workload, 0))
+    final = [cell for cell in cells if cell.epochs == last[cell.workload]]
+    earlier = [cell for cell in cells if cell.epochs < last[cell.workload]]
+    epochs = sorted({cell.epochs for cell in earlier}, reverse=True)
+    return final, [(f"After epoch {n}", [cell for cell in earlier if cell.epochs == n]) for n in epochs]
+
+
+def _ranked(summary: Summary, cells: Sequence[Cell]) -> str:
+    matched = [cell for cell in cells if cell.variant == "matched"]
+    return tables.as_markdown_table(summary.model_copy(update={"cells": matched}))
 
 
 def _origin(suite: Suite, summary: Summary, command: str) -> str:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from orchestrator.cells import Cell
 from orchestrator.errors import StoreError
 from orchestrator.report.page import as_page
-from orchestrator.report.study import Figure, read_figures
+from orchestrator.report.study import Figure, beside, read_figures, resources, said_of
 from orchestrator.report.tables import interval
 from orchestrator.store import RunStore
 from orchestrator.suite import SUITES_DIR, load_suite
@@ -129,12 +130,13 @@ def test_a_suite_without_a_study_has_a_page_too(tmp_path: Path) -> None:
 def test_every_figure_of_the_study_has_its_workload() -> None:
     workloads = {item.name for item in load_suite("kovalev2016").workloads}
     figures = read_figures(FIGURES)
-    assert {workload for _, workload, _ in figures} == workloads
-    assert {epochs for _, _, epochs in figures} == {1, 5, 10}
+    assert {figure.workload for figure in figures} == workloads
+    assert {figure.epochs for figure in figures} == {1, 5, 10}
     assert len(figures) == 16 * 3 * 5
     names = {study.stands_for for study in load_suite("kovalev2016").paper.values()}
-    assert names < {framework for framework, _, _ in figures}
-    assert figures["Keras", "relu-1x100", 1] == Figure(0.619, 0.046, 0.952)
+    assert names < {figure.framework for figure in figures}
+    first = Figure("Keras", "relu-1x100", 1, train_seconds=0.619, predict_seconds=0.046, accuracy=0.952)
+    assert figures[0] == first
 
 
 def test_a_file_that_holds_no_figures_is_refused(tmp_path: Path) -> None:
@@ -142,4 +144,85 @@ def test_a_file_that_holds_no_figures_is_refused(tmp_path: Path) -> None:
     path.write_text("framework,workload\nKeras,mlp\n")
     with pytest.raises(StoreError, match="holds no figures of a study"):
         read_figures(path)
-    assert read_figures(tmp_path / "none.csv") == {}
+    assert read_figures(tmp_path / "none.csv") == []
+
+
+# ---------------------------------------------------------------------------- which figure belongs to which row
+
+STUDY = """framework,labels,workload,device,threads,epochs,train_seconds,train_ratio,accuracy,perplexity,cpu_percent
+Keras,keras keras:tf2.2,tanh-1x100,cpu,1,2,100,,,,
+Keras,keras keras:tf2.2,tanh-1x100,cpu,2,2,60,,,,
+Keras,keras keras:tf2.2,tanh-1x100,cpu,,2,,,0.987,,95.5
+Keras,keras keras:tf2.2,tanh-1x100,gpu,,2,7,,0.986,,
+PyTorch,torch,tanh-1x100,gpu,,2,,1.9,0.765,,
+PyTorch,torch,lstm,,,2,,,,114.79,
+"""
+
+
+@pytest.fixture
+def said(tmp_path: Path) -> list[Figure]:
+    path = tmp_path / "study.csv"
+    path.write_text(STUDY)
+    return list(read_figures(path))
+
+
+def cell(**changes: Any) -> Cell:
+    (found,) = [item for item in summary_of(pairs_of(tf=TIMES["tf"])).cells if item.epochs == 2]
+    return found.model_copy(update={"framework": "keras", "threads": 1, **changes})
+
+
+def test_a_time_is_that_of_as_many_threads_and_a_score_that_of_the_device(said: list[Figure]) -> None:
+    for threads, seconds in ((1, 100.0), (2, 60.0), (3, None)):
+        found = said_of(cell(threads=threads), {}, said)
+        assert found is not None
+        assert (found.train_seconds, found.accuracy, found.cpu_percent) == (seconds, 0.987, 95.5)
+    on_gpu = said_of(cell(device="gpu", framework="keras:tf2.2"), {}, said)
+    assert on_gpu is not None
+    assert (on_gpu.train_seconds, on_gpu.accuracy) == (7.0, 0.986)
+
+
+def test_nothing_is_said_of_another_framework_workload_or_reading(said: list[Figure]) -> None:
+    assert said_of(cell(framework="jax"), {}, said) is None
+    assert said_of(cell(workload="tanh-2x100"), {}, said) is None
+    assert said_of(cell(epochs=1), {}, said) is None
+
+
+def test_what_was_said_of_another_device_alone_names_it(said: list[Figure]) -> None:
+    line = beside([cell(framework="torch")], {}, said).splitlines()[-1]
+    assert "1.9 x fastest (gpu)" in line
+    assert "0.765 (gpu)" in line
+    assert "(gpu)" not in beside([cell()], {}, said)
+
+
+def test_a_perplexity_is_no_accuracy(said: list[Figure]) -> None:
+    text = beside([cell(framework="torch", workload="lstm")], {}, said)
+    assert "perplexity 114.8" in text
+    assert "accuracy" not in text.splitlines()[0]
+
+
+def test_a_row_without_a_number_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "study.csv"
+    path.write_text(STUDY + "PyTorch,torch,other,,,2,,,,,\n")
+    with pytest.raises(StoreError, match="no number for PyTorch on other"):
+        read_figures(path)
+
+
+def test_the_resources_that_a_study_gives_are_on_the_page(said: list[Figure]) -> None:
+    text = resources([cell()], said)
+    assert text is not None
+    assert [part.strip() for part in text.splitlines()[-1].strip("|").split("|")] == [
+        *("tanh-1x100", "Keras", "cpu", "95.5", "-", "-")
+    ]
+    assert resources([cell(workload="lstm")], said) is None
+    assert resources([cell()], []) is None
+
+
+def test_the_main_table_has_the_last_reading_of_each_workload(store: RunStore) -> None:
+    short = [(job.model_copy(update={"id": f"{job.id}-short", "workload": "relu-1x100", "read_at_epochs": [1]}), result)
+             for job, result in pairs_of(tf=TIMES["tf"])]  # fmt: skip
+    short = [(job, result.model_copy(update={"job_id": job.id})) for job, result in short if result is not None]
+    text, _ = page(store, [*pairs_of(tf=TIMES["tf"]), *short])
+    assert {row[0] for row in rows(text, "Matched, ranked")} == {"relu-1x100", "tanh-1x100"}
+    folded = text.split("## Matched, ranked")[1].split("<summary>After epoch 1</summary>")[1].split("</details>")[0]
+    assert "tanh-1x100" in folded
+    assert "relu-1x100" not in folded, "its only reading is its last one"
