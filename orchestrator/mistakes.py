@@ -1,12 +1,13 @@
 """What is wrong with a workload whose fields are each valid."""
 
+from collections.abc import Collection
 from math import prod
 
 from orchestrator.catalogue import spellings
 from orchestrator.datasets import names
 from orchestrator.explain import nearest
 from orchestrator.shapes import ShapeError
-from orchestrator.workload import Workload, dataset_of, natural_shape, resolved_layers, rows_there
+from orchestrator.workload import AsPublished, Workload, dataset_of, natural_shape, resolved_layers, rows_there
 from workers.spec import ResolvedLayer
 
 LOSSES = {
@@ -41,10 +42,20 @@ def mistakes_in(workload: Workload) -> list[str]:
     )
 
 
-def mistakes_in_study(label: str) -> list[str]:
-    """Return what is wrong with the name of a framework that a study is said to have had."""
+def mistakes_in_study(label: str, study: AsPublished, workloads: Collection[str]) -> list[str]:
+    """Return what is wrong with how a study is said to have had a framework, in a suite of these workloads."""
     known = spellings()
-    return [] if known.get(label) == label else [f"unknown framework {label!r}. {nearest(label, set(known.values()))}"]
+    mistakes = (
+        [] if known.get(label) == label else [f"unknown framework {label!r}. {nearest(label, set(known.values()))}"]
+    )
+    if not any(part.differs for part in (study, *study.only)):
+        mistakes.append(f"{label}: nothing differs. Say in differs, in words, what is not as in the matched variant.")
+    return mistakes + [
+        f"{label}.only: unknown workload {name!r}. {nearest(name, workloads)}"
+        for part in study.only
+        for name in part.workloads
+        if name not in workloads
+    ]
 
 
 def _view(workload: Workload) -> list[str]:

@@ -13,7 +13,7 @@ from orchestrator.scale import altered, rows_of
 from orchestrator.shapes import parameter_count
 from orchestrator.suite import Suite, load_suite
 from orchestrator.weights import DEFAULT_INITIALISERS, Drawing
-from orchestrator.workload import AsPublished, Workload, dataset_of, resolved_layers, workload_input
+from orchestrator.workload import AsPublished, Workload, dataset_of, resolved_layers, study_on, workload_input
 from workers.spec import (
     MEASURED,
     Dataset,
@@ -109,7 +109,7 @@ def _add(
     labels = [name for name in plan.frameworks if variant == "matched" or name in plan.suite.paper]
     templates: dict[str, Job] = {}
     for label in labels:
-        study = plan.suite.paper[label] if variant == "paper" else None
+        study = study_on(plan.suite.paper[label], workload.name) if variant == "paper" else None
         if study is None and templates:
             templates[label] = next(iter(templates.values()))  # matched: the same job for all
             continue

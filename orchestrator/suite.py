@@ -84,7 +84,9 @@ def _mistakes(suite: Suite) -> list[str]:
             theirs = [text for text in mistakes_in(as_published(workload, study)) if text not in own]
             mistakes += [f"workload {workload.name!r} as paper.{label} has it: {text}" for text in theirs]
     framework_labels(",".join(suite.frameworks or ["all"]), mistakes)
-    mistakes += [f"paper: {text}" for label in suite.paper for text in mistakes_in_study(label)]
+    workloads = [workload.name for workload in suite.workloads]
+    for label, study in suite.paper.items():
+        mistakes += [f"paper: {text}" for text in mistakes_in_study(label, study, workloads)]
     names = [("suite", suite.suite), *(("workload", item.name) for item in suite.workloads)]
     mistakes += [
         f"{what} {name!r}: names become folders; allowed: at most 64 letters, digits, '.', '_' and '-', "

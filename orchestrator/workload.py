@@ -1,5 +1,7 @@
 """A workload: dataset, model and recipe, as suites state it; and as a study had it, framework by framework."""
 
+from typing import Any
+
 from orchestrator.datasets import DatasetInfo, describe
 from orchestrator.shapes import resolve
 from workers.compat import Count, Field, Flag, Fraction, Index, Literal, Positive, Real, Text
@@ -50,17 +52,15 @@ class Workload(Record):
     target: Target | None = None
 
 
-class AsPublished(Record):
-    """How a study had one framework: variant ``paper``. What is left out is as in the workload.
+class Changes(Record):
+    """What a study had otherwise in one framework. What is left out is as in the workload.
 
-    ``stands_for``: the study's own name for it. ``differs``: in words, all that is not as in the matched variant;
-    ``not_replayed``: what of the study's code cannot be had here. ``functions``: activation function -> the one in
-    its place. ``trains_on``: a repeat's model is that of the repeat before it, trained on. ``dropout``: where the
-    study's code had it wrong, how.
+    ``differs``: in words, all that is not as in the matched variant; ``not_replayed``: what of the study's code cannot
+    be had here. ``functions``: activation function -> the one in its place. ``trains_on``: a repeat's model is that of
+    the repeat before it, trained on. ``dropout``: where the study's code had it wrong, how.
     """
 
-    stands_for: Text
-    differs: list[Text] = Field(min_length=1)
+    differs: list[Text] = []
     not_replayed: list[Text] = []
     train_rows: Count | None = None
     input_pad: Index = 0
@@ -75,8 +75,42 @@ class AsPublished(Record):
     dropout: Literal["off_in_training", "on_in_prediction"] | None = None
 
 
+class ChangesOn(Changes):
+    """What a study had otherwise on some workloads alone."""
+
+    workloads: list[Text] = Field(min_length=1)
+
+
+class AsPublished(Changes):
+    """How a study had one framework: variant ``paper``.
+
+    ``stands_for``: the study's own name for it. ``only``: what holds on some workloads alone, besides the rest.
+    """
+
+    stands_for: Text
+    only: list[ChangesOn] = []
+
+
+def study_on(study: AsPublished, workload: str) -> AsPublished:
+    """Return how a study had one framework on one workload: words and initialisers add up, a later value wins."""
+    for part in study.only:
+        if workload in part.workloads:
+            fields = part.model_fields_set - {"workloads"}
+            study = study.model_copy(
+                update={name: _added(getattr(study, name), getattr(part, name)) for name in fields}
+            )
+    return study.model_copy(update={"only": []})
+
+
+def _added(old: Any, new: Any) -> Any:
+    if isinstance(new, list):
+        return [*old, *new]
+    return {**old, **new} if isinstance(new, dict) else new
+
+
 def as_published(workload: Workload, study: AsPublished) -> Workload:
     """Return the workload as a study had it in one framework."""
+    study = study_on(study, workload.name)
     layers = [_layer_as_published(layer, study) for layer in workload.layers]
     fields = ("optimiser", "schedule", "evaluation_batch_size")
     recipe = {name: getattr(study, name) for name in fields if getattr(study, name) is not None}

@@ -331,6 +331,10 @@ paper:
     not_replayed: [Lua]
     train_rows: 1000
     trains_on: true
+    only:
+      - workloads: [cnn]
+        differs: [one image at a time]
+        evaluation_batch_size: 1
 """
 
 
@@ -384,6 +388,13 @@ def test_the_variant_of_a_study_has_its_frameworks_as_they_were(studied: str) ->
     assert (torch.dataset.train_rows, torch.differs) == (1000, ["one model trains on", "not replayed: Lua"])
     assert found.left_out == ["theano: quick did not have it, so it has no row of variant paper"]
     assert len({job.id for job in (*found.train, *found.parity)}) == len(found.train) + len(found.parity)
+
+
+def test_what_a_study_had_on_some_workloads_alone_is_in_their_jobs_with_its_words(studied: str) -> None:
+    jobs = {job.workload: job for job in plan("torch", suite=studied, variant="paper").train}
+    assert {name: job.recipe.evaluation_batch_size for name, job in jobs.items()} == {"mlp": 512, "cnn": 1, "lstm": 512}
+    assert jobs["cnn"].differs == ["one model trains on", "one image at a time", "not replayed: Lua"]
+    assert "one image at a time" not in jobs["lstm"].differs
 
 
 def test_a_model_that_trains_on_carries_the_epochs_of_the_repeats_before(studied: str) -> None:

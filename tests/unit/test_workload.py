@@ -4,9 +4,17 @@ from typing import Any
 
 import pytest
 
-from orchestrator.mistakes import mistakes_in
+from orchestrator.mistakes import mistakes_in, mistakes_in_study
 from orchestrator.suite import Suite, load_suite
-from orchestrator.workload import AsPublished, Workload, as_published, resolved_layers, workload_input
+from orchestrator.workload import (
+    AsPublished,
+    ChangesOn,
+    Workload,
+    as_published,
+    resolved_layers,
+    study_on,
+    workload_input,
+)
 
 FLAT_MLP: dict[str, Any] = {
     "name": "mlp",
@@ -61,11 +69,49 @@ def test_an_override_changes_its_own_field_alone(override: dict[str, Any], field
 
 
 def test_every_override_of_a_study_is_tried_above() -> None:
-    tried = set(STUDY) | {"not_replayed", "dropout"}
+    tried = set(STUDY) | {"not_replayed", "dropout", "only"}
     (cases,) = [mark.args[1] for mark in test_an_override_changes_its_own_field_alone.pytestmark]  # type: ignore[attr-defined]
     for override, _ in cases:
         tried |= set(override)
     assert tried == set(AsPublished.model_fields)
+
+
+def test_what_holds_on_some_workloads_alone_is_added_there_and_nowhere_else() -> None:
+    part = {
+        "workloads": ["mlp", "wide"],
+        "differs": ["a half"],
+        "not_replayed": ["Lua"],
+        "initialisers": {"bias": {"kind": "normal"}},
+        "evaluation_batch_size": 1,
+    }
+    elsewhere = {"workloads": ["cnn"], "differs": ["no"], "optimiser": {"kind": "adam", "learning_rate": 0.01}}
+    study = AsPublished.model_validate(
+        {
+            **STUDY,
+            "train_rows": 100,
+            "evaluation_batch_size": 2,
+            "initialisers": {"kernel": {"kind": "normal"}},
+            "only": [part, elsewhere],
+        }
+    )
+    here = study_on(study, "mlp")
+    assert (here.differs, here.not_replayed, here.only) == (["something", "a half"], ["Lua"], [])
+    assert (here.train_rows, here.evaluation_batch_size, here.optimiser) == (100, 1, None)
+    assert set(here.initialisers) == {"kernel", "bias"}
+    other = study_on(study, "deep")
+    assert (other.differs, other.evaluation_batch_size, set(other.initialisers)) == (["something"], 2, {"kernel"})
+    assert as_published(workload(), study).recipe.evaluation_batch_size == 1
+    assert as_published(workload(name="deep"), study).recipe.evaluation_batch_size == 2
+
+
+def test_a_study_names_workloads_that_are_there_and_says_what_differs() -> None:
+    study = AsPublished(stands_for="Torch", only=[ChangesOn(workloads=["mlp", "wid"], not_replayed=["Lua"])])
+    assert mistakes_in_study("torch", study, ["mlp", "wide"]) == [
+        "torch: nothing differs. Say in differs, in words, what is not as in the matched variant.",
+        "torch.only: unknown workload 'wid'. Did you mean 'wide'? Allowed: mlp, wide.",
+    ]
+    said = AsPublished(stands_for="Torch", only=[ChangesOn(workloads=["mlp"], differs=["Lua"])])
+    assert mistakes_in_study("torch", said, ["mlp"]) == []
 
 
 def test_a_study_that_never_dropped_has_every_rate_at_zero_and_one_that_always_did_has_its_rates() -> None:
