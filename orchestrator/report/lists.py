@@ -82,13 +82,20 @@ def suite_lines(suite: Suite) -> list[str]:
         lines.append(f"after {suite.source}")
     if suite.paper:
         lines.append(f"as the study had them, in variant paper: {', '.join(suite.paper)}")
+    if suite.frameworks:
+        lines.append(f"frameworks where none are named: {', '.join(suite.frameworks)}")
+    if suite.threads:
+        lines.append(f"threads where none are named: {', '.join(map(str, suite.threads))}")
     for workload in suite.workloads:
         count = parameter_count(resolved_layers(workload))
+        data = workload.dataset if workload.view is None else f"{workload.dataset} as {in_words(workload.view)}"
         lines += [
             "",
-            f"{workload.name}: {workload.dataset}, {count:,} parameters",
+            f"{workload.name}: {data}, {count:,} parameters",
             f"  layers: {', '.join(map(in_words, workload.layers))}",
             f"  recipe: {recipe_in_words(workload)}",
+            *([f"  source: {workload.source}"] if workload.source else []),
+            *(f"  ours: {text}" for text in workload.ours),
         ]
     return lines
 
@@ -115,6 +122,10 @@ def recipe_in_words(workload: Workload) -> str:
         words.append(f"schedule {in_words(recipe.schedule)}")
     if recipe.clip_norm is not None:
         words.append(f"clip_norm {recipe.clip_norm:g}")
+    if workload.validation_split:
+        words.append(f"validation_split {workload.validation_split:g}")
+    if workload.target is not None:
+        words.append(f"until {workload.target.metric} {workload.target.value:g}")
     return ", ".join(words)
 
 

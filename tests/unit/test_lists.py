@@ -12,7 +12,7 @@ from orchestrator.catalogue import FRAMEWORKS, Mode
 from orchestrator.doctor import Finding
 from orchestrator.report import lists
 from orchestrator.suite import Suite, load_suite
-from workers.spec import LSTM, SGD, Activation, Conv2D, Dense, MaxPool2D, StepDecay
+from workers.spec import LSTM, SGD, Activation, Conv2D, Dense, MaxPool2D, StepDecay, Target
 
 
 def printed(table: Table) -> list[str]:
@@ -72,6 +72,26 @@ def test_a_suites_workloads_have_layers_and_recipe_in_a_line_each(quick: Suite) 
         "  recipe: sgd 0.05 momentum=0.9 nesterov=True, batch 32, 20 epochs",
     ]
     assert sum(line.startswith("  layers: ") for line in lines) == len(quick.workloads)
+
+
+def test_what_a_suite_repeats_and_what_is_ours_is_told(quick: Suite) -> None:
+    mlp = quick.workloads[0].model_copy(
+        update={
+            "source": "Table 3",
+            "ours": ["the rate", "three repeats"],
+            "validation_split": 0.2,
+            "target": Target(metric="accuracy", value=0.9),
+        }
+    )
+    suite = quick.model_copy(update={"workloads": [mlp], "frameworks": ["all", "torch@1.6.0"], "threads": [1, 2]})
+    lines = lists.suite_lines(suite)
+    assert lines[2:4] == ["frameworks where none are named: all, torch@1.6.0", "threads where none are named: 1, 2"]
+    assert lines[-4:] == [
+        "  recipe: sgd 0.05 momentum=0.9 nesterov=True, batch 32, 20 epochs, validation_split 0.2, until accuracy 0.9",
+        "  source: Table 3",
+        "  ours: the rate",
+        "  ours: three repeats",
+    ]
 
 
 @pytest.mark.parametrize(
