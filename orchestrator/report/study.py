@@ -8,11 +8,19 @@ from typing import Any
 
 from orchestrator.cells import Cell
 from orchestrator.errors import StoreError
-from orchestrator.report.tables import interval, number, table, workload_names
+from orchestrator.report.tables import interval, number, score_words, table, workload_names
 from orchestrator.workload import AsPublished
 
-HEADERS = ("workload", "framework", "said: training s", "as published, here: training s [95%]",
-           "matched, here: training s [95%]")  # fmt: skip
+HEADERS = (
+    "workload",
+    "framework",
+    "said: training s",
+    "accuracy",
+    "as published, here: training s [95%]",
+    "accuracy",
+    "matched, here: training s [95%]",
+    "accuracy",
+)
 
 
 @dataclass(frozen=True)
@@ -78,8 +86,10 @@ def said_of(cell: Cell, paper: Mapping[str, AsPublished], figures: Figures) -> F
     """Return what the study said of a cell's framework, workload and epochs, from all the rows that hold for it.
 
     A figure for its number of threads comes before one for any. Where the study has none for its device, the other
-    device's are returned, and name it.
+    device's are returned, and name it. Of a scaled run and of synthetic data it said nothing.
     """
+    if cell.scale != 1 or cell.synthetic:
+        return None
     names = _names(cell.framework, paper, figures)
     rows = [f for f in figures if f.framework in names and (f.workload, f.epochs) == (cell.workload, cell.epochs)]
     own = [f for f in rows if f.device in (None, cell.device)] or rows
@@ -116,8 +126,7 @@ def beside(cells: Sequence[Cell], paper: Mapping[str, AsPublished], figures: Fig
                 *(text for variant in ("paper", "matched") for text in measured(ours.get(variant))),
             ]
         )
-    score = "score" if any("perplexity" in text for row in rows for text in row) else "accuracy"
-    return table(rows, [*HEADERS[:2], *(header for time in HEADERS[2:] for header in (time, score))])
+    return table(rows, HEADERS)
 
 
 def _said(figure: Figure | None, device: str) -> tuple[str, str]:
@@ -140,7 +149,8 @@ def measured(cell: Cell | None) -> tuple[str, str]:
         return "-", "-"
     if cell.train_seconds is None:
         return f"0 of {cell.rounds} rounds ok", "-"
-    return interval(cell.train_seconds), "-" if cell.accuracy is None else f"{cell.accuracy:.3f}"
+    plain = cell.accuracy is not None and cell.perplexity is None and not cell.synthetic
+    return interval(cell.train_seconds), f"{cell.accuracy:.3f}" if plain else score_words(cell)
 
 
 def resources(cells: Iterable[Cell], figures: Figures) -> str | None:

@@ -194,10 +194,17 @@ def test_what_was_said_of_another_device_alone_names_it(said: list[Figure]) -> N
     assert "(gpu)" not in beside([cell()], {}, said)
 
 
-def test_a_perplexity_is_no_accuracy(said: list[Figure]) -> None:
-    text = beside([cell(framework="torch", workload="lstm")], {}, said)
+def test_a_score_that_is_no_accuracy_has_its_name(said: list[Figure]) -> None:
+    text = beside([cell(framework="torch", workload="lstm", perplexity=120.25, accuracy=0.3)], {}, said)
     assert "perplexity 114.8" in text
-    assert "accuracy" not in text.splitlines()[0]
+    assert "perplexity 120.2" in text
+    assert "0.300" not in text
+
+
+def test_nothing_is_said_of_a_scaled_run_and_of_synthetic_data(said: list[Figure]) -> None:
+    assert said_of(cell(scale=0.5), {}, said) is None
+    assert said_of(cell(synthetic=True), {}, said) is None
+    assert "meaningless" in beside([cell(synthetic=True)], {}, said)
 
 
 def test_a_row_without_a_number_is_refused(tmp_path: Path) -> None:
