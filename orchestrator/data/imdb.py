@@ -18,20 +18,29 @@ MEMBERS = ("x_train.npy", "y_train.npy", "x_test.npy", "y_test.npy")
 MOST_BYTES = 1 << 26  # of the file and of each member; the published ones have a quarter of that
 MOST_HEADER = 10_000
 MOST_RANK = 10_000_000
+KERAS_SEED = 113  # of load_data's own shuffle
 
 
 def read_imdb(files: Files) -> Arrays:
-    """Return all reviews' ranks in a row, as they are stored, where each review ends, and the classes."""
+    """Return all reviews' ranks in a row, where each review ends, and the classes.
+
+    The file may have one class behind the other, so the reviews come in the order that Keras' load_data gives them.
+    """
     place = str(files.path(NAME))
+    rng = np.random.RandomState(KERAS_SEED)
     members = read_members(files.read(NAME, MOST_BYTES), place)
     arrays: Arrays = {}
     for split in ("train", "test"):
         reviews = read_array(members[f"x_{split}.npy"], f"{place}, member x_{split}.npy")
         y = np.asarray(read_array(members[f"y_{split}.npy"], f"{place}, member y_{split}.npy"))
-        words, ends = joined(reviews, f"{place}, member x_{split}.npy")
-        if y.shape != ends.shape or y.dtype.kind not in "iub" or not np.isin(y, (0, 1)).all():
-            raise DataError(f"{place}: y_{split} are not {len(ends)} zeros and ones, one for each review.")
-        arrays[f"{split}_x"], arrays[f"{split}_ends"], arrays[f"{split}_y"] = words, ends, y.astype(CLASS_TYPE)
+        rows = checked(reviews, f"{place}, member x_{split}.npy")
+        if y.shape != (len(rows),) or y.dtype.kind not in "iub" or not np.isin(y, (0, 1)).all():
+            raise DataError(f"{place}: y_{split} are not {len(rows)} zeros and ones, one for each review.")
+        order = np.arange(len(rows))
+        rng.shuffle(order)
+        arrays[f"{split}_x"] = np.concatenate([rows[number] for number in order])
+        arrays[f"{split}_ends"] = np.cumsum([len(rows[number]) for number in order], dtype=END_TYPE)
+        arrays[f"{split}_y"] = y[order].astype(CLASS_TYPE)
     return arrays
 
 
@@ -78,8 +87,8 @@ def read_array(content: bytes, place: str) -> Any:
     return read_pickle(rest, place, "array of lists")
 
 
-def joined(reviews: Any, place: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ranks of all reviews in a row, and where each review ends. Raises DataError."""
+def checked(reviews: Any, place: str) -> list[np.ndarray]:
+    """Return the reviews' ranks. Raises DataError for what is none."""
     if not isinstance(reviews, list) or not reviews:
         raise DataError(f"{place}: holds no reviews. Get that file again.")
     rows = []
@@ -90,4 +99,4 @@ def joined(reviews: Any, place: str) -> tuple[np.ndarray, np.ndarray]:
         if len(review) and not 1 <= min(review) <= max(review) <= MOST_RANK:
             raise DataError(f"{place}: review {number} has ranks outside 1 to {MOST_RANK:,}. Get that file again.")
         rows.append(np.asarray(review, WORD_TYPE))
-    return np.concatenate(rows), np.cumsum([len(row) for row in rows], dtype=END_TYPE)
+    return rows

@@ -86,12 +86,17 @@ def test_arrays_of_every_protocol_are_read_as_pickle_reads_them(protocol: int, k
     assert np.asarray(found).ravel().tolist() == list(range(6))
 
 
-def test_reviews_lie_in_a_row_with_their_ends(tmp_path: Path) -> None:
+def test_reviews_lie_in_a_row_with_their_ends_in_the_order_of_keras(tmp_path: Path) -> None:
     made_data.imdb(tmp_path / "set")
     arrays = read("imdb", tmp_path / "set")
-    assert arrays["train_ends"].tolist() == [4, 5, 12]
-    assert arrays["train_x"].tolist() == [rank for review in made_data.reviews((4, 1, 7)) for rank in review]
-    assert arrays["test_y"].tolist() == [0, 1, 1]
+    rng = np.random.RandomState(113)  # as load_data shuffles: the training reviews, then those for testing
+    for split, lengths in (("train", (4, 1, 7)), ("test", (2, 3, 5))):
+        order = np.arange(3)
+        rng.shuffle(order)
+        reviews = [made_data.reviews(lengths)[number] for number in order]
+        assert arrays[f"{split}_ends"].tolist() == np.cumsum([len(review) for review in reviews]).tolist()
+        assert arrays[f"{split}_x"].tolist() == [rank for review in reviews for rank in review]
+        assert arrays[f"{split}_y"].tolist() == np.array([0, 1, 1])[order].tolist()
 
 
 def test_words_are_numbered_by_frequency_and_then_by_the_alphabet(tmp_path: Path) -> None:
