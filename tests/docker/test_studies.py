@@ -135,7 +135,7 @@ def test_published_artefacts_of_dropout_are_named_and_never_ranked(
 def test_steering_is_learned_better_than_the_mean_and_resources_are_reported(
     registry: Path, data_dir: Path, tmp_path: Path
 ) -> None:
-    options = ("--workloads", "cnn-driving", "--epochs", "5", "--threads", "2,4")
+    options = ("--workloads", "cnn-driving", "--epochs", "5", "--limit-rows", "900", "--threads", "2,4")
     run = run_of("albdour2020", "torch", options, registry, data_dir, tmp_path)
     for job, result in results_of(run):
         assert result.status == "ok"
