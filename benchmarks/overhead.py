@@ -287,7 +287,8 @@ def main(
     wished, asked = GOALS["plain"]
     parts = [
         "# What Bakeoff costs",
-        f"Printed by `make bench-overhead` on {os.cpu_count()} CPUs, engine {engine.name} ({why}), {threads} thread.",
+        f"Printed by `make bench-overhead` on {os.cpu_count()} CPUs, engine {engine.name} ({why}), {threads} thread"
+        + (f", at most {limit_rows:,} rows." if limit_rows else "."),
         null_job(identified(template, "numpy", "null")),
         help_text(),
         f"The steady epoch of a job that is sampled every {SAMPLE_SECONDS:g} s over that of the same job that is not, "
