@@ -85,8 +85,9 @@ def page(plan: Plan, results: dict[str, Result], why: str) -> str:
         [
             "# One epoch of a language model",
             f"Printed by `python -m benchmarks.perplexity` ({why}): [{job.suite}](studies.md)'s "
-            f"{job.workload}, {job.recipe.epochs} epoch on {job.dataset.name}, {job.dataset.train_rows * steps:,} words "
-            f"for training and {job.dataset.test_rows * steps:,} for the test, no dropout, the same weights and batches in each.",
+            f"{job.workload}, {job.recipe.epochs} epoch on {job.dataset.name}, "
+            f"{job.dataset.train_rows * steps:,} words for training and "
+            f"{job.dataset.test_rows * steps:,} for the test, no dropout, the same weights and batches in each.",
             table(rows, headers, left=1),
             judged(found, plan.frameworks),
         ]
