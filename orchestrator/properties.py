@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, HttpUrl, UrlConstraints
+from pydantic import Field, StringConstraints
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -21,7 +21,8 @@ from workers.spec import Record, ValidationError
 FILE = Path(__file__).with_suffix(".yaml")
 REFERENCE = "numpy"  # no framework of anybody's choice
 
-Url = Annotated[HttpUrl, UrlConstraints(allowed_schemes=["https"])]
+# A page, or a package of an index by its package URL.
+Url = Annotated[str, StringConstraints(pattern=r"^(https://[a-z0-9.-]+\.[a-z]+(/\S*)?|pkg:(pypi|maven)/\S+)$")]
 
 
 class Stated(Record):

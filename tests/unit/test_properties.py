@@ -76,7 +76,7 @@ def test_what_was_stated_then_names_a_place_of_one_of_the_four_papers(found: Pro
 def test_what_holds_now_was_looked_up_on_a_page_that_has_an_address(found: Properties) -> None:
     claims = [claim for _, _, _, claim in found.claims() if isinstance(claim, Seen)]
     for claim in claims:
-        assert re.fullmatch(r"https://[a-z0-9.-]+\.[a-z]+/\S*", str(claim.url)), claim.url
+        assert re.fullmatch(r"https://[a-z0-9.-]+\.[a-z]+/\S*|pkg:(pypi|maven)/[\w./@-]+", claim.url), claim.url
         assert date(2026, 1, 1) <= claim.seen <= date.today()
 
 
@@ -139,7 +139,9 @@ def test_a_side_is_claims_or_null_and_never_empty_or_left_out(data: Any, tmp_pat
     }
 
 
-@pytest.mark.parametrize("url", ["pypi.org/project/torch", "http://pypi.org/", "https://", "see the docs", ""])
+@pytest.mark.parametrize(
+    "url", ["example.org/page", "http://example.org/", "https://", "see the docs", "pkg:pypi/", ""]
+)
 def test_an_address_that_is_none_is_refused(url: str, data: Any, tmp_path: Path) -> None:
     data["frameworks"]["tf"]["gpu"]["now"][0]["url"] = url
     (text,) = mistakes(data, tmp_path)
