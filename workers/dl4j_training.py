@@ -65,7 +65,8 @@ class Steps:
         if self.stack.normalised:
             keys = [key for name, (key, *_) in self.stack.tensors.items() if trainable(name)]
             parts = [gradients.getGradientFor(key) for key in keys]
-        norm = sum(part.norm2Number().doubleValue() ** 2 for part in parts) ** 0.5
+        double = org.nd4j.linalg.api.buffer.DataType.DOUBLE  # summed up in float32, a million numbers are off by 4e-4
+        norm = sum(part.castTo(double).norm2Number().doubleValue() ** 2 for part in parts) ** 0.5
         if norm > limit:
             for part in parts:
                 part.muli(limit / norm)

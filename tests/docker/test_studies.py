@@ -105,7 +105,7 @@ def they_agree(run: Path) -> None:
     for job, result in results_of(run):
         assert (job.dataset.train_rows, job.dataset.validation_rows, len(result.epochs)) == (1440, 360, 1)
         assert result.epochs[0].validation_accuracy is not None
-    shown = bench("show", run, folder=run).stdout
+    shown = " ".join(bench("show", run, folder=run).stdout.split())
     assert "fnn-mnist (scale 0.03)" in shown
     assert "This is not the suite's experiment" in shown
 
