@@ -25,8 +25,8 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> RunStor
     plan = make_plan(Request(frameworks="numpy", workloads="cnn", repeats=1, threads=[1]), cpus=[0])
     (job,) = plan.train
     store.add_data(datasets.prepare("digits", cache, None, progress=False), job.dataset.checksum)
-    for weights in plan.weights.values():
-        store.add_arrays("weights", weights)
+    for drawing in plan.weights.values():
+        store.add_arrays("weights", drawing.arrays())
     recipe = job.recipe.model_copy(update={"epochs": 2})
     store.add_job(job.model_copy(update={"id": "template", "recipe": recipe}))
     return store
