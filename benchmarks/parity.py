@@ -3,14 +3,17 @@
 usage: python -m benchmarks.parity [--frameworks all-versions] [--output docs/parity.md]
 
 Each cell is a small model of its own, held to the float64 reference as in a run (workers/parity.py). All cells of a
-framework run in one process of its own environment: its container where a Docker daemon answers.
+framework run in its own environment: its container where a Docker daemon answers. What was found is kept in the cache,
+so that a run that was stopped goes on where it was, and one of more frameworks adds them to the page.
 """
 
+import hashlib
 import json
+import shutil
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +25,7 @@ from orchestrator.errors import UsageError
 from orchestrator.report.tables import table
 from orchestrator.request import framework_labels
 from orchestrator.store import cache_dir
-from tests.contract.environments import run_script, ungiven
+from tests.contract.environments import prepare, run_script, ungiven
 from tests.jobs import FLAT, IMAGE, STEPS, TOKENS, make_job, make_weights
 from workers.numpy_reference import make_reference
 from workers.parity import ROWS
@@ -33,6 +36,7 @@ SCRIPT = HERE.parent / "tests" / "contract" / "in_environment.py"
 HEAD = {"kind": "dense", "units": 5}
 CONV2D = {"kind": "conv2d", "filters": 4, "kernel_size": [3, 2], "padding": "same"}
 EMBEDDING = {"kind": "embedding", "vocabulary_size": 11, "units": 4}
+IN_A_PROCESS = 80  # cells: what a run that is stopped loses at most
 FUNCTIONS = ("tanh", "relu", "sigmoid", "elu", "softmax", "linear")
 
 MODELS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
@@ -90,19 +94,35 @@ def cells() -> dict[Cell, Job]:
     }
 
 
-def verdicts_of(label: str, jobs: dict[Cell, Job], records: Path) -> dict[Cell, Any]:
-    """Run all cells in one process of a framework; return what each came to: a verdict, or what was refused."""
+def verdicts_of(label: str, jobs: Mapping[Cell, Job], records: Path) -> dict[Cell, Any]:
+    """Run all cells of a framework, so many in a process; return what each came to: a verdict, or what was refused.
+
+    Those that were run before in the same environment are not run again.
+    """
+    kept = cache_dir() / "parity" / prepare(label, cache_dir()).key
+    kept.mkdir(parents=True, exist_ok=True)
+    found: dict[Cell, Any] = {}
+    numbered = list(enumerate(jobs.items()))
+    for start in range(0, len(numbered), IN_A_PROCESS):
+        part = numbered[start : start + IN_A_PROCESS]
+        cases = json.dumps([_case(label, number, job) for number, (_, job) in part])
+        path = kept / f"{label}-{hashlib.sha256(cases.encode()).hexdigest()[:12]}.json"
+        if not path.exists():
+            print(f"{label}: cells {start + 1} to {start + len(part)} of {len(jobs)}", file=sys.stderr)
+            (records / "cases.json").write_text(cases)
+            run_script(label, SCRIPT, records, cache_dir())
+            shutil.move(records / "verdicts.json", path)
+        verdicts = json.loads(path.read_text())
+        found |= {cell: verdicts[str(number)] for number, (cell, _) in part}
+    return found
+
+
+def _case(label: str, number: int, job: Job) -> dict[str, Any]:
     entry = find(label)
-    framework = {"name": entry.name, "version": entry.version, "mode": entry.mode}
-    cases = []
-    for number, job in enumerate(jobs.values()):
-        data = job.model_dump(mode="json") | {"framework": framework, "kind": "parity"}
-        data["dataset"] |= {"train_rows": ROWS, "test_rows": ROWS}
-        cases.append({"name": str(number), "record": str(number), "job": data, "change": None})
-    (records / "cases.json").write_text(json.dumps(cases))
-    run_script(label, SCRIPT, records, cache_dir())
-    found = json.loads((records / "verdicts.json").read_text())
-    return {cell: found[str(number)] for number, cell in enumerate(jobs)}
+    data = job.model_dump(mode="json")
+    data |= {"framework": {"name": entry.name, "version": entry.version, "mode": entry.mode}, "kind": "parity"}
+    data["dataset"] |= {"train_rows": ROWS, "test_rows": ROWS}
+    return {"name": str(number), "record": str(number), "job": data, "change": None}
 
 
 def in_words(found: Iterable[Any]) -> str:

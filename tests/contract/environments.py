@@ -70,7 +70,8 @@ def _in_image(prepared: Prepared, script: Path, folder: Path, compiled: Path) ->
     variables = {"HOME": "/tmp", "PYTHONPATH": "/bench", "PYTHONDONTWRITEBYTECODE": "1"}
     variables |= {name: value.format(folder="/compiled") for name, value in prepared.entry.compile_cache.items()}
     mounts = {script.parent: "/scripts:ro", folder: "/case", compiled: "/compiled"}
-    options = ["--rm", "--network", "none", "--user", f"{os.getuid()}:{os.getgid()}"]
+    cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))))  # those of the caller, as a child process has them
+    options = ["--rm", "--network", "none", "--cpuset-cpus", cpus, "--user", f"{os.getuid()}:{os.getgid()}"]
     options += [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
     options += [word for source, place in mounts.items() for word in ("--volume", f"{source.resolve()}:{place}")]
     return ["docker", "run", *options, prepared.target, "python", f"/scripts/{script.name}"]
