@@ -15,6 +15,12 @@ from orchestrator.errors import EngineError
 
 SECONDS = 2400  # of one script: dozens of cases, each of which may compile for seconds
 
+COMPILE_CACHES = {  # besides those that the catalogue names: no time is compared here, and cases share their programs
+    "JAX_COMPILATION_CACHE_DIR": "{folder}",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+}
+
 
 @functools.cache
 def engine(cache: Path) -> Engine:
@@ -68,7 +74,7 @@ def run_script(label: str, script: Path, folder: Path, cache: Path) -> None:
 
 def _in_image(prepared: Prepared, script: Path, folder: Path, compiled: Path) -> list[str]:
     variables = {"HOME": "/tmp", "PYTHONPATH": "/bench", "PYTHONDONTWRITEBYTECODE": "1"}
-    variables |= {name: value.format(folder="/compiled") for name, value in prepared.entry.compile_cache.items()}
+    variables |= _compile_caches(prepared.entry, "/compiled")
     mounts = {script.parent: "/scripts:ro", folder: "/case", compiled: "/compiled"}
     cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))))  # those of the caller, as a child process has them
     options = ["--rm", "--network", "none", "--cpuset-cpus", cpus, "--user", f"{os.getuid()}:{os.getgid()}"]
@@ -79,4 +85,8 @@ def _in_image(prepared: Prepared, script: Path, folder: Path, compiled: Path) ->
 
 def _local_environment(entry: FrameworkEntry, compiled: Path) -> dict[str, str]:
     own = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(Path.home()), "PYTHONPATH": str(ROOT)}
-    return own | {name: value.format(folder=compiled) for name, value in entry.compile_cache.items()}
+    return own | _compile_caches(entry, compiled)
+
+
+def _compile_caches(entry: FrameworkEntry, folder: Path | str) -> dict[str, str]:
+    return {name: value.format(folder=folder) for name, value in {**COMPILE_CACHES, **entry.compile_cache}.items()}
