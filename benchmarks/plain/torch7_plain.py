@@ -29,7 +29,7 @@ local conv = nn.Sequential()
    :add(nn.SpatialConvolution(1, 8, 5, 5)):add(nn.ReLU()):add(nn.SpatialMaxPooling(2, 2))
    :add(nn.SpatialConvolution(8, 16, 3, 3, 1, 1, 1, 1)):add(nn.ReLU()):add(nn.SpatialMaxPooling(2, 2))
    :add(nn.View(-1, 576)):add(nn.Linear(576, 10))
-local mlp = nn.Sequential():add(nn.View(-1, 784)):add(nn.Linear(784, 100)):add(nn.Tanh()):add(nn.Linear(100, 10))
+local mlp = nn.Sequential():add(nn.Linear(784, 100)):add(nn.Tanh()):add(nn.Linear(100, 10))
 local models, state = {mlp = mlp, cnn = conv}, {learningRate = 0.01, momentum = 0.9, dampening = 0, nesterov = true}
 local criterion, model, parameters, gradients = nn.CrossEntropyCriterion()
 
@@ -42,6 +42,7 @@ end
 local function train_epoch(workload, x, y)
    if model == nil then
       model = models[workload]
+      model:get(1).gradInput = nil -- nothing asks for the gradient of the images
       parameters, gradients = model:getParameters()
    end
    for first = 1, x:size(1), 128 do
@@ -72,6 +73,8 @@ return to_torch, train_epoch, predict
 lua.eval("torch.setnumthreads")(a.threads)
 images = np.load(a.data_folder + "/train_x.npy").reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
 tests = np.load(a.data_folder + "/test_x.npy").reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
+if a.workload == "mlp":
+    images, tests = images.reshape(-1, 784), tests.reshape(-1, 784)
 labels = np.load(a.data_folder + "/train_y.npy").ravel().astype(np.float32) + 1
 
 epoch_seconds = []
