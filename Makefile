@@ -3,7 +3,7 @@ PYTHON ?= $(firstword $(foreach v,3.13 3.12 3.11,$(if $(shell python$(v) -c "pri
 BENCH = .venv/bin/bench
 SIDE_BY_SIDE = tests/contract tests/docker/test_studies.py
 
-.PHONY: help quick test lint clean lock parity bench-overhead
+.PHONY: help quick test lint clean lock parity bench-overhead papers
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -27,6 +27,9 @@ parity: .venv/.ready ## Hold every framework to the reference, over the whole ma
 
 bench-overhead: .venv/.ready ## Measure what Bakeoff itself costs (an hour; OPTIONS="--frameworks torch" for less).
 	.venv/bin/python benchmarks/overhead.py $(OPTIONS)
+
+papers: .venv/.ready ## The four papers' experiments, small, in every framework, as reports/papers.html (hours; goes on where it was).
+	.venv/bin/python -m benchmarks.papers $(OPTIONS)
 
 clean: ## Remove .venv and what tools left behind.
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,65 @@
+"""The four papers' experiments, small, in every framework that is ready, and one page of all: reports/papers.html.
+
+usage: python -m benchmarks.papers [--frameworks all] [--repeats 3] [--threads 1] [--runs runs/papers] [--output PAGE]
+
+Each experiment is a run of its own. One that is there already is continued, so that a stopped command goes on.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+BENCH = [sys.executable, "-c", "from orchestrator.cli import main; main()"]
+
+
+class Part(NamedTuple):
+    """What of a suite is run, of how many rows; ``datasets``: parts of data sets that stand for whole ones."""
+
+    suite: str
+    scale: float
+    epochs: int
+    workloads: str
+    datasets: tuple[str, ...] = ()
+
+
+CIFAR10_PART = ("cifar10=cifar10-part",)
+PARTS = [
+    Part("kovalev2016", 0.1, 3, "tanh-1x100,tanh-2x100,tanh-3x100,tanh-4x100,tanh-1x64,tanh-1x512,tanh-1x1024"),
+    Part("albdour2020", 0.05, 3, "cnn-mnist,cnn-cifar10,cnn-imdb,cnn-driving,lstm-ptb-small", CIFAR10_PART),
+    Part("dlbench2021", 0.05, 3, "cnn-mnist,cnn-cifar10,lstm-imdb,lstm-ptb", CIFAR10_PART),
+    Part("kabakus2020", 0.02, 2, "fnn-mnist,vgg16-cifar10-keras-head,lstm-imdb", CIFAR10_PART),
+]
+"""As much as two CPUs finish in a few hours. Left out: CIFAR-100, SVHN, the medium LSTM, epochs to a target."""
+
+
+def command(part: Part, frameworks: str, repeats: int, threads: int, runs: Path) -> list[str]:
+    """Return the command that starts a part, or continues the newest run of it."""
+    there = sorted(runs.glob(f"{part.suite}-*"))
+    if there:
+        return ["orchestrate", "--run", str(there[-1])]
+    words = ["orchestrate", "--suite", part.suite, "--workloads", part.workloads, "--frameworks", frameworks]
+    words += ["--scale", f"{part.scale:g}", "--epochs", str(part.epochs), "--repeats", str(repeats)]
+    words += ["--threads", str(threads), "--engine", "docker", "--output", str(runs)]
+    return words + [word for choice in part.datasets for word in ("--dataset", choice)]
+
+
+def main(
+    frameworks: Annotated[str, typer.Option(help="As for bench orchestrate.")] = "all",
+    repeats: Annotated[int, typer.Option(help="Rounds.")] = 3,
+    threads: Annotated[int, typer.Option(help="CPU threads of a job.")] = 1,
+    runs: Annotated[Path, typer.Option(help="Where the runs are, or will be.")] = Path("runs/papers"),
+    output: Annotated[Path, typer.Option(help="The page.")] = Path("reports/papers.html"),
+) -> None:
+    """Run what is not done yet, then make the page."""
+    for part in PARTS:
+        run = subprocess.run([*BENCH, *command(part, frameworks, repeats, threads, runs)])
+        if run.returncode not in (0, 1):  # 1: some job failed, and the page says which
+            raise SystemExit(run.returncode)
+    subprocess.run([*BENCH, "report", *map(str, sorted(runs.iterdir())), "--output", str(output)], check=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)
