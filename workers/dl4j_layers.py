@@ -4,6 +4,7 @@ import numpy as np
 
 from .dl4j_forms import FORMS, Stack
 from .dl4j_jvm import org
+from .flattening import channels_first
 from .worker import reorder_gates
 
 GATE_ORDER = "gfoi"  # DL4J's own
@@ -49,11 +50,6 @@ def dense(stack, item, activation, last):
     stack.add(stack.decay(builder).build(), item, {"kernel": kernel, "bias": ("b",)})
     stack.shape = tuple(item.output_shape)
     return is_output
-
-
-def channels_first(height, width, channels):
-    """Return the places that the elements of an image have in the spec's order, in DL4J's order."""
-    return np.arange(height * width * channels).reshape(height, width, channels).transpose(2, 0, 1).ravel()
 
 
 def activation(stack, item, *_):

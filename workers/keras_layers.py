@@ -33,6 +33,11 @@ def flatten(item):
     return keras.layers.Flatten(None if len(item.input_shape) == 3 else "channels_last", name=item.name)
 
 
+def flatten_as_it_is(item):
+    """Keras' own, told that there is nothing to turn."""
+    return keras.layers.Flatten("channels_last", name=item.name)
+
+
 def reshape(item):
     """Keras' own, between images whose channels are last."""
     layers = [keras.layers.Reshape(item.layer.shape, name=item.name)]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import keras_layers as layers
+from .flattening import folded, in_order, in_spec_order
 from .keras_backend import BACKEND, keras, of_this_keras
 from .keras_layers import GATE_ORDER, in_backends_layout, variable_of
 from .worker import Unsupported, Worker, layer_weights, reorder_gates
@@ -82,7 +83,11 @@ class KerasWorker(Worker):
         with BACKEND.place(self.device):
             (source,) = job.inputs
             dtype = "int32" if source.dtype == "int32" else "float32"
-            made = [self.layers[item.layer.kind](item) for item in job.model.layers]
+            flattens, self.orders = folded(job.model.layers) if self.layout == "channels_first" else ((), {})
+            made = [
+                layers.flatten_as_it_is(item) if item.name in flattens else self.layers[item.layer.kind](item)
+                for item in job.model.layers
+            ]
             self.stateful = [layer for layer in made if isinstance(layer, own.StatefulLSTM)]
             for layer in self.stateful:
                 layer.rows = max(job.recipe.batch_size, job.recipe.evaluation_batch_size)
@@ -98,8 +103,8 @@ class KerasWorker(Worker):
             self.variables = BACKEND.variables(self.model)
             self.compile_shapes()
             for name, (variable, layer) in self.tensors.items():
-                lstm = layer.kind == "lstm"
-                value = reorder_gates(weights[name], layer.gate_order, GATE_ORDER) if lstm else weights[name]
+                value = in_order(name, weights[name], self.orders)
+                value = reorder_gates(value, layer.gate_order, GATE_ORDER) if layer.kind == "lstm" else value
                 BACKEND.set(variable, BACKEND.turned(value) if value.ndim > 2 else value)
         BACKEND.seed(job.seed, self.model)
 
@@ -158,7 +163,8 @@ class KerasWorker(Worker):
         for name, (variable, layer) in self.tensors.items():
             value = BACKEND.get(variable)
             value = BACKEND.turned(value) if value.ndim > 2 else value
-            values[name] = reorder_gates(value, GATE_ORDER, layer.gate_order) if layer.kind == "lstm" else value
+            value = reorder_gates(value, GATE_ORDER, layer.gate_order) if layer.kind == "lstm" else value
+            values[name] = in_spec_order(name, value, self.orders)
         return values
 
     def synchronize(self):

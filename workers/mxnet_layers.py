@@ -13,7 +13,8 @@ CHANNELS_LAST, CHANNELS_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 def dense(item):
     layer = item.layer
-    return [nn.Dense(layer.units, use_bias=layer.bias, flatten=False, in_units=item.input_shape[-1])]
+    flat = len(item.input_shape) == 1
+    return [nn.Dense(layer.units, use_bias=layer.bias, flatten=flat, in_units=item.input_shape[-1])]
 
 
 def activation(item):

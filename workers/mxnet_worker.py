@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from . import mxnet_layers as layers
+from .flattening import folded, in_order, in_spec_order
 from .mxnet_library import autograd, gluon, mx, nd, nn
 from .mxnet_network import Network, TrainingLoss, is_stateful, make_loss
 from .mxnet_optimisers import make_optimiser
@@ -37,7 +38,7 @@ class MxnetWorker(Worker):
     layout = "channels_first"
     composed = {
         "reshape": "of several channels: a transpose before, or after it",
-        "flatten": "of several channels: a transpose before it",
+        "flatten": "of several channels: the next dense layer's kernel in that order, or a transpose before it",
         "conv2d": "same padding with more at one side: F.pad before the convolution",
         "conv1d": "channels before steps by two transposes; same padding with more at one side: F.pad",
         "maxpool2d": "same padding with more at one side: the convention 'full', or an output that is cut off",
@@ -69,8 +70,9 @@ class MxnetWorker(Worker):
         self.mode, self.recipe = checked_mode(job, MODES), job.recipe
         self.network, self.tensors = Network(), {}
         self.normalised = []  # (a running variance, numbers per feature and row)
-        for item in job.model.layers:
-            blocks = self.layers[item.layer.kind](item)
+        flattens, self.orders = folded(job.model.layers)
+        for item in job.model.layers:  # nn.Dense flattens by itself, without the copy that F.reshape makes
+            blocks = [] if item.name in flattens else self.layers[item.layer.kind](item)
             self.network.add(*blocks)
             for role in layer_weights(weights, item.name):
                 self.tensors[item.name + "/" + role] = layers.parameter_of(blocks[-1], role), item.layer
@@ -86,7 +88,7 @@ class MxnetWorker(Worker):
             self.compile(job)
         self.trained = []
         for name, (parameter, layer) in self.tensors.items():
-            parameter.set_data(nd.array(layers.from_spec(layer, weights[name])))
+            parameter.set_data(nd.array(layers.from_spec(layer, in_order(name, weights[name], self.orders))))
             if trainable(name):
                 parameter.wd_mult = 1.0 if decayed(self.recipe.optimiser, name) else 0.0
                 self.trained.append(parameter)
@@ -195,7 +197,8 @@ class MxnetWorker(Worker):
     def parameters(self):
         values = {}
         for name, (parameter, layer) in self.tensors.items():
-            values[name] = np.array(layers.to_spec(layer, parameter.data().asnumpy()), order="C")
+            value = layers.to_spec(layer, parameter.data().asnumpy())
+            values[name] = np.array(in_spec_order(name, value, self.orders), order="C")
         return values
 
     def synchronize(self):

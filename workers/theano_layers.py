@@ -17,11 +17,13 @@ PADS_UNEVENLY = not theano.__version__.startswith("0.")  # T.nnet.conv2d takes (
 
 class Graph:
     """``random`` draws dropout masks, None in prediction; ``states``: {layer: its shared (h, c), if it keeps them};
-    ``updates``: [(shared variable, its value after a batch)], filled by the layers."""
+    ``flattens``: the layers that flatten as Theano does; ``updates``: [(shared variable, its value after a batch)],
+    filled by the layers."""
 
-    def __init__(self, random, states):
+    def __init__(self, random, states, flattens):
         self.random = random
         self.states = states
+        self.flattens = flattens
         self.updates = []
 
 
@@ -59,6 +61,10 @@ FUNCTIONS = {
 
 def activation(item, p, x, graph):
     return FUNCTIONS[item.layer.function](x)
+
+
+def flatten(item, p, x, graph):
+    return x.flatten(2) if item.name in graph.flattens else reshape(item, p, x, graph)
 
 
 def reshape(item, p, x, graph):

@@ -17,6 +17,7 @@ from theano.configdefaults import gcc_version_str
 from theano.sandbox import rng_mrg
 
 from . import theano_layers as layers
+from .flattening import folded, in_order, in_spec_order
 from .theano_training import OPTIMISERS, gradients, mean_loss
 from .worker import Unsupported, Worker, layer_weights
 
@@ -27,7 +28,7 @@ class TheanoWorker(Worker):
     layers = {
         "dense": layers.dense,
         "activation": layers.activation,
-        "flatten": layers.reshape,
+        "flatten": layers.flatten,
         "reshape": layers.reshape,
         "dropout": layers.dropout,
         "conv2d": layers.conv2d,
@@ -80,7 +81,10 @@ class TheanoWorker(Worker):
             self.composed = dict(TheanoWorker.composed, conv2d=text)
         self.recipe = recipe = job.recipe
         theano.config.floatX = self.dtype = job.precision
-        self.weights = {name: theano.shared(self.own_layout(value)) for name, value in weights.items()}
+        flattens, self.orders = folded(job.model.layers)
+        self.weights = {
+            name: theano.shared(self.own_layout(in_order(name, value, self.orders))) for name, value in weights.items()
+        }
         (source,) = job.inputs
         x = np.zeros([0] * (1 + len(source.shape)), "int32" if source.dtype == "int32" else self.dtype)
         classes = recipe.loss.kind == "categorical_cross_entropy"
@@ -95,11 +99,12 @@ class TheanoWorker(Worker):
         }
         start, stop, rate = T.lscalar(), T.lscalar(), T.dscalar()
         x, targets = [rows[start:stop] for rows in self.data]
-        graph = layers.Graph(RandomStream(job.seed % 2147462578 + 1), self.states)  # seeds: 1 to below 2147462579
+        stream = RandomStream(job.seed % 2147462578 + 1)  # seeds: 1 to below 2147462579
+        graph = layers.Graph(stream, self.states, flattens)
         loss = mean_loss(recipe.loss, self.forward(job.model, x, graph), targets)
         updates = OPTIMISERS[recipe.optimiser.kind](recipe.optimiser, gradients(recipe, loss, self.weights), rate)
         self.train_batch = theano.function([start, stop, rate], loss, updates=[*updates.items(), *graph.updates])
-        graph = layers.Graph(None, self.states)
+        graph = layers.Graph(None, self.states, flattens)
         outputs = self.forward(job.model, x, graph)
         self.predict_batch = theano.function([start, stop], outputs, updates=graph.updates)
 
@@ -145,7 +150,7 @@ class TheanoWorker(Worker):
                 state.set_value(np.zeros_like(state.get_value(borrow=True)), borrow=True)
 
     def parameters(self):
-        values = {name: shared.get_value() for name, shared in self.weights.items()}
+        values = {n: in_spec_order(n, shared.get_value(), self.orders) for n, shared in self.weights.items()}
         return {n: np.moveaxis(a, [0, 1], [-1, -2]).copy() if a.ndim > 2 else a for n, a in values.items()}
 
 

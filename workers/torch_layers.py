@@ -5,7 +5,6 @@ nn.Linear and nn.LSTM take them as they are, and what wants channels first gets 
 memory, for which PyTorch has kernels. All of it without a copy.
 """
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -180,40 +179,14 @@ def attribute(kind, role):
     return ATTRIBUTES_OF.get(kind, ATTRIBUTES)[role]
 
 
-def folded(layers):
-    """Return {flatten: the dense layer behind it}, by names, where nothing between them tells one element from another.
-
-    There the order of height, width, channel is that of the kernel's rows, which are permuted once, and no batch is.
-    """
-    found, flattened = {}, None
-    for item in layers:
-        kind = item.layer.kind
-        if kind == "flatten" and len(item.input_shape) == 3:
-            flattened = item.name
-        elif kind == "dense" and flattened:
-            found[flattened], flattened = item.name, None
-        elif kind not in ("flatten", "dropout") and (kind != "activation" or item.layer.function == "softmax"):
-            flattened = None
-    return found
-
-
-def channels_first(height, width, channels):
-    """Return the places that the elements of an image have in the spec's order, in PyTorch's order."""
-    return np.arange(height * width * channels).reshape(height, width, channels).transpose(2, 0, 1).ravel()
-
-
-def from_spec(layer, array, order=None):
-    """Return a tensor of the spec in PyTorch's layout, which has the outputs first; ``order``: of a kernel's rows."""
-    if order is not None:
-        array = array[order]
+def from_spec(layer, array):
+    """Return a tensor of the spec in PyTorch's layout, which has the outputs first."""
     if layer.kind == "lstm":
         array = reorder_gates(array, layer.gate_order, GATE_ORDER)
     return array if layer.kind == "embedding" else array.T if array.ndim < 4 else array.transpose(3, 2, 0, 1)
 
 
-def to_spec(layer, array, order=None):
+def to_spec(layer, array):
     """The inverse of ``from_spec``."""
-    if order is not None:
-        array = array[:, np.argsort(order)]
     array = array if layer.kind == "embedding" else array.T if array.ndim < 4 else array.transpose(2, 3, 1, 0)
     return reorder_gates(array, GATE_ORDER, layer.gate_order) if layer.kind == "lstm" else array

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from . import torch_layers as layers
+from .flattening import folded, in_order, in_spec_order
 from .torch_optimisers import clip, loss_function, make_optimiser
 from .worker import Unsupported, Worker, batch_sizes, checked_mode
 
@@ -73,22 +74,22 @@ class TorchWorker(Worker):
         self.composed = dict(TorchWorker.composed, **self.composed_in_mode.get(mode or "", {}))
         self.recipe = job.recipe
         self.dtype = getattr(torch, job.precision)
-        modules, self.tensors, orders, dense_behind = [], {}, {}, layers.folded(job.model.layers)
+        modules, self.tensors = [], {}
+        flattens, self.orders = folded(job.model.layers)
         for item in job.model.layers:
             own = self.layers[item.layer.kind](item)
-            if item.name in dense_behind:
+            if item.name in flattens:
                 own = [nn.Flatten()]
-                orders[dense_behind[item.name] + "/kernel"] = layers.channels_first(*item.input_shape)
             modules += [module.to(self.device, self.dtype) for module in own]
             for role in item.parameters:
                 name, parameter = item.name + "/" + role, getattr(modules[-1], layers.attribute(item.layer.kind, role))
-                self.tensors[name] = (parameter, item.layer, modules[-1], orders.get(name))
+                self.tensors[name] = (parameter, item.layer, modules[-1])
         self.model = nn.Sequential(*modules)
         self.optimiser = make_optimiser(self.recipe, self.tensors)
         self.steps = 0
         self.forward = self.compiled(job) if mode == "compile" else self.model
-        for name, (parameter, layer, _, order) in self.tensors.items():  # after what compiling does to running means
-            parameter.data.copy_(torch.tensor(layers.from_spec(layer, weights[name], order)))
+        for name, (parameter, layer, _) in self.tensors.items():  # after what compiling does to running means
+            parameter.data.copy_(torch.tensor(layers.from_spec(layer, in_order(name, weights[name], self.orders))))
         self.reset_states()
         torch.manual_seed(job.seed)  # after the modules' initialisers have drawn from the stream
 
@@ -180,11 +181,12 @@ class TorchWorker(Worker):
 
     def parameters(self):
         values = {}
-        for name, (parameter, layer, module, order) in self.tensors.items():
+        for name, (parameter, layer, module) in self.tensors.items():
             value = parameter.detach()
             if parameter is getattr(module, "bias_ih_l0", None):
                 value = value + module.bias_hh_l0.detach()  # so that a second bias would show
-            values[name] = np.array(layers.to_spec(layer, value.cpu().numpy(), order), order="C")
+            value = in_spec_order(name, layers.to_spec(layer, value.cpu().numpy()), self.orders)
+            values[name] = np.array(value, order="C")
         return values
 
     def synchronize(self):
