@@ -92,7 +92,20 @@ def last_readings(cells: Iterable[Cell]) -> list[Cell]:
 
 
 def _cells(run: Reported) -> list[Row]:
-    return [_cell(run, cell) for cell in run.summary.cells]
+    shapes = {(job.workload, job.variant, job.framework.label): _shape(job) for job, _ in run.pairs}
+    return [_cell(run, cell) | shapes[cell.workload, cell.variant, cell.framework] for cell in run.summary.cells]
+
+
+def _shape(job: Job) -> Row:
+    """Return a model's parameters; its depth and width in hidden layers, where those are dense and of one width."""
+    weighted = [layer.layer.kind for layer in job.model.layers if layer.parameters]
+    units = [layer.output_shape[-1] for layer in job.model.layers if layer.parameters][:-1]
+    plain = set(weighted) == {"dense"} and len(set(units)) == 1
+    return {
+        "parameters": job.model.parameter_count,
+        "depth": len(units) if plain else None,
+        "width": units[0] if plain else None,
+    }
 
 
 def _cell(run: Reported, cell: Cell) -> Row:
