@@ -1,11 +1,13 @@
 """Small jobs for tests: any layers, loss and optimiser, resolved as the plan resolves them."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
 
 from orchestrator.shapes import parameter_count, resolve
+from orchestrator.store import RunStore
 from orchestrator.weights import DEFAULT_INITIALISERS, draw
 from workers.spec import (
     Dataset,
@@ -75,6 +77,22 @@ def make_weights(job: Job, seed: int = 0) -> dict[str, np.ndarray]:
 def with_weights(job: Job, weights: dict[str, np.ndarray]) -> Job:
     model = job.model.model_copy(update={"weights_sha256": arrays_sha256(weights)})
     return job.model_copy(update={"model": model})
+
+
+def in_run_folder(folder: Path, job: Job, arrays: dict[str, np.ndarray], **rows: Any) -> tuple[Job, Path]:
+    """Put a job and its inputs into a run's folder; return the job as it is there, and the job's folder."""
+    store = RunStore(folder)
+    source = folder / "cache"
+    source.mkdir()
+    for name, array in arrays.items():
+        np.save(source / f"{name}.npy", array)
+    checksum = arrays_sha256(arrays)
+    store.add_data(source, checksum)
+    weights = make_weights(job)
+    store.add_arrays("weights", weights)
+    dataset = Dataset(name="made", checksum=checksum, **rows)
+    job = with_weights(job.model_copy(update={"dataset": dataset}), weights)
+    return job, store.write_job(job)
 
 
 def make_batch(job: Job, rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

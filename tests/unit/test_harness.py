@@ -12,13 +12,12 @@ import numpy as np
 import psutil
 import pytest
 
-from orchestrator.store import RunStore
-from tests.jobs import CATEGORICAL, FLAT, make_job, make_weights, with_weights
+from tests.jobs import CATEGORICAL, FLAT, in_run_folder, make_job, make_weights
 from workers import harness, numpy_worker, threads
 from workers.harness import run_job
 from workers.loading import padded
 from workers.numpy_worker import NumpyWorker
-from workers.spec import Dataset, Job, Result, arrays_sha256
+from workers.spec import Job, Result
 from workers.threads import LoadClock, ThreadClock
 
 LAYERS = [{"kind": "dense", "units": 16}, {"kind": "activation", "function": "tanh"}, {"kind": "dense", "units": 3}]
@@ -28,24 +27,13 @@ ROWS = 100  # seven batches of 16; the last is short
 @pytest.fixture
 def prepared(tmp_path: Path) -> tuple[Job, Path]:
     """A job that can be learned, with its inputs, in a run's folder."""
-    store = RunStore(tmp_path)
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 150).astype(np.int32)
     x = rng.normal(size=(150, 12)).astype(np.float32) + 2 * np.eye(3, 12, dtype=np.float32)[y]
     arrays = {"train_x": x[:ROWS], "train_y": y[:ROWS], "test_x": x[ROWS:], "test_y": y[ROWS:]}
-    source = tmp_path / "cache"
-    source.mkdir()
-    for name, array in arrays.items():
-        np.save(source / f"{name}.npy", array)
-    checksum = arrays_sha256(arrays)
-    store.add_data(source, checksum)
     optimiser = {"kind": "sgd", "learning_rate": 0.1, "momentum": 0.5}
     job = make_job(LAYERS, FLAT, optimiser, CATEGORICAL, epochs=3)
-    weights = make_weights(job)
-    store.add_arrays("weights", weights)
-    dataset = Dataset(name="made", checksum=checksum, train_rows=ROWS, test_rows=50)
-    job = with_weights(job.model_copy(update={"dataset": dataset}), weights)
-    return job, store.write_job(job)
+    return in_run_folder(tmp_path, job, arrays, train_rows=ROWS, test_rows=50)
 
 
 def test_a_result_holds_every_phase_epoch_and_raw_second(prepared: tuple[Job, Path]) -> None:

@@ -1,5 +1,6 @@
 """What a measured job says besides its times: targets, validation rows, errors, perplexity, and scores of parts."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orchestrator.store import RunStore
-from tests.jobs import CATEGORICAL, FLAT, make_job, make_weights, with_weights
+from tests.jobs import CATEGORICAL, FLAT, in_run_folder, make_job
 from workers import evaluation
 from workers.harness import run_job
 from workers.numpy_worker import NumpyWorker
-from workers.spec import Dataset, Job, Target, arrays_sha256
+from workers.spec import Job, Target
 
 LAYERS = [{"kind": "dense", "units": 16}, {"kind": "activation", "function": "tanh"}, {"kind": "dense", "units": 3}]
 WORDS = [
@@ -30,21 +30,7 @@ Prepare = Callable[..., tuple[Job, Path]]
 def prepare(tmp_path: Path) -> Prepare:
     """Return a function that puts a job and its inputs into a run's folder."""
 
-    def prepared(job: Job, arrays: dict[str, np.ndarray], **rows: Any) -> tuple[Job, Path]:
-        store = RunStore(tmp_path)
-        source = tmp_path / "cache"
-        source.mkdir()
-        for name, array in arrays.items():
-            np.save(source / f"{name}.npy", array)
-        checksum = arrays_sha256(arrays)
-        store.add_data(source, checksum)
-        weights = make_weights(job)
-        store.add_arrays("weights", weights)
-        dataset = Dataset(name="made", checksum=checksum, **rows)
-        job = with_weights(job.model_copy(update={"dataset": dataset}), weights)
-        return job, store.write_job(job)
-
-    return prepared
+    return functools.partial(in_run_folder, tmp_path)
 
 
 def classes(rows: int = 150) -> dict[str, np.ndarray]:
