@@ -88,11 +88,33 @@ def last_readings(cells: Iterable[Cell]) -> list[Cell]:
     return list(last.values())
 
 
+def last_rows(cells: Sequence[Row]) -> list[Row]:
+    """Return the rows of cells without those that read a training before its end."""
+    last: dict[tuple[object, ...], int] = {}
+    for row in cells:
+        key = tuple(row[name] for name in KEY)
+        last[key] = max(row["epochs"], last.get(key, 0))
+    return [row for row in cells if row["epochs"] == last[tuple(row[name] for name in KEY)]]
+
+
 # ---------------------------------------------------------------------------- cells
 
 
 def _cells(run: Reported) -> list[Row]:
-    return [_cell(run, cell) for cell in run.summary.cells]
+    shapes = {(job.workload, job.variant, job.framework.label): _shape(job) for job, _ in run.pairs}
+    return [_cell(run, cell) | shapes[cell.workload, cell.variant, cell.framework] for cell in run.summary.cells]
+
+
+def _shape(job: Job) -> Row:
+    """Return a model's parameters; its depth and width in hidden layers, where those are dense and of one width."""
+    weighted = [layer.layer.kind for layer in job.model.layers if layer.parameters]
+    units = [layer.output_shape[-1] for layer in job.model.layers if layer.parameters][:-1]
+    plain = set(weighted) == {"dense"} and len(set(units)) == 1
+    return {
+        "parameters": job.model.parameter_count,
+        "depth": len(units) if plain else None,
+        "width": units[0] if plain else None,
+    }
 
 
 def _cell(run: Reported, cell: Cell) -> Row:
@@ -123,7 +145,7 @@ def _overall(run: Reported) -> list[Row]:
 
 
 def _jobs(run: Reported) -> list[Row]:
-    """Return one row per job of any kind; ``result``: its file in the run's folder, None where there is none yet."""
+    """Return one row per job of any kind."""
     return [_job(run, job, result) for job, result in run.pairs]
 
 
@@ -140,8 +162,16 @@ def _job(run: Reported, job: Job, result: Result | None) -> Row:
         "peak_rss_bytes": result.peak_rss_bytes if result else None,
         "threads_seen": result.environment.threads_seen if result else None,
         "other_cpus_busy": result.environment.other_cpus_busy if result else None,
+        **_files(run, job, result),
+    }
+
+
+def _files(run: Reported, job: Job, result: Result | None) -> Row:
+    """Return the paths of a job's result and log in the run's folder, None where there is none."""
+    log = f"jobs/{job.id}/log.txt"
+    return {
         "result": f"jobs/{job.id}/result.json" if result else None,
-        "log": f"jobs/{job.id}/log.txt" if (run.folder / "jobs" / job.id / "log.txt").exists() else None,
+        "log": log if (run.folder / log).exists() else None,
     }
 
 
@@ -277,6 +307,7 @@ def _gates(run: Reported) -> list[Row]:
             "job_id": job.id,
             "passed": bool(verdict and verdict.passed),
             "reason": verdict.reason if verdict else f"the gate's job is {result.status}: {result.reason}",
+            "result": f"jobs/{job.id}/result.json",
             "ill_conditioned": ", ".join(verdict.ill_conditioned) if verdict else "",
             "declared_differences": "; ".join(verdict.declared_differences) if verdict else "",
         }
@@ -290,14 +321,18 @@ def _gates(run: Reported) -> list[Row]:
 
 def _problems(run: Reported) -> list[Row]:
     """Return all that is no comparable number: jobs, gates, cells, frameworks left out; each with what to do next."""
-    jobs = {job.id: job for job, _ in run.pairs}
+    pairs = {job.id: (job, result) for job, result in run.pairs}
     rows = []
     for problem in run.summary.problems:
-        job = jobs[problem.job_id]
+        job, result = pairs[problem.job_id]
         row = _key_of_job(run, job) | {"job_id": job.id, "kind": job.kind, "repeat": job.repeat}
         row |= {"status": problem.status, "reason": problem.reason}
-        rows.append(row | {"next_step": reasons.next_step(problem.status), "log_tail": problem.log_tail})
-    nothing: Row = {"job_id": None, "kind": "cell", "repeat": None, "log_tail": None}
+        rows.append(
+            row
+            | {"next_step": reasons.next_step(problem.status), "log_tail": problem.log_tail}
+            | _files(run, job, result)
+        )
+    nothing: Row = {"job_id": None, "kind": "cell", "repeat": None, "log_tail": None, "result": None, "log": None}
     for cell in last_readings(run.summary.cells):
         status = reasons.of_cell(cell)
         if status is not None and cell.variant == "matched":
