@@ -87,10 +87,11 @@ def layers(*charts: alt.Chart | Spec, **properties: Any) -> Spec:
     return {"layer": parts, **properties}
 
 
-def grid(panels: Sequence[Spec], columns: int, spacing: int = 16) -> Spec:
-    """Return panels side by side, with one legend for all."""
-    shared = dict.fromkeys(("stroke", "fill", "shape", "strokeDash"), "shared")
-    return {"concat": list(panels), "columns": columns, "spacing": spacing, "resolve": {"scale": shared}}
+def grid(panels: Sequence[Spec], columns: int, rows_alike: bool = False, spacing: int = 16) -> Spec:
+    """Return panels side by side, with one legend for all. ``rows_alike``: each has the same frameworks down its side."""
+    shared = ("stroke", "fill", "shape", "strokeDash", *(["y"] if rows_alike else []))
+    scales = dict.fromkeys(shared, "shared")
+    return {"concat": list(panels), "columns": columns, "spacing": spacing, "resolve": {"scale": scales}}
 
 
 def _colour(mark: Mark) -> str:
@@ -107,9 +108,7 @@ def legend(columns: int = 6) -> dict[str, Any]:
 
 def by_framework(order: Sequence[str], **axis: Any) -> alt.Y:
     """Return the axis of frameworks, in the given order."""
-    labels = list(order)
-    axis = {"labelLimit": 160, "ticks": False, **axis}
-    return alt.Y("framework:N", sort=labels, title=None, scale={"domain": labels}, axis=dict(**axis))
+    return alt.Y("framework:N", sort=list(order), title=None, axis={"labelLimit": 160, "ticks": False, **axis})
 
 
 def logarithmic(field: str, title: str, **axis: Any) -> alt.X:
