@@ -27,12 +27,13 @@ class Place:
     workload: str | None
     variant: str
     device: str
-    threads: int
+    threads: int | None = None  # None: several
 
     @property
     def words(self) -> str:
         """Return ``cpu, 1 thread``, and that it is as published, where it is."""
-        words = f"{self.device}, {self.threads} {'thread' if self.threads == 1 else 'threads'}"
+        threads = "" if self.threads is None else f", {self.threads} {'thread' if self.threads == 1 else 'threads'}"
+        words = self.device + threads
         return words + (", as published" if self.variant == "paper" else "")
 
     @property
@@ -89,7 +90,7 @@ def places(rows: Iterable[Row], whole: bool = False) -> dict[Place, list[Row]]:
 
 
 def _order(place: Place) -> tuple[str, str, str, str, int]:
-    return place.run, place.workload or "", place.variant, place.device, place.threads
+    return place.run, place.workload or "", place.variant, place.device, place.threads or 0
 
 
 def final(cells: Iterable[Row]) -> list[Row]:

@@ -79,7 +79,7 @@ def pictures(figures: Sequence[Figure], prefix: str, pool: Pool) -> list[Picture
                 section=figure.section,
                 workload=figure.workload,
                 packed=packed({"spec": spec, "datasets": datasets}),
-                columns=figure.columns,
+                columns=list(figure.columns),
                 rows=pool.add([{name: row[name] for name in {**dict.fromkeys(figure.columns), **_facets(row)}}
                                for row in figure.rows]),
                 count=len(figure.rows),
