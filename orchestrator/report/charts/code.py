@@ -63,7 +63,7 @@ def agreement(tables: Tables) -> Iterator[Figure]:
 def _agreement(place: Place, rows: Sequence[Row], name: str, title: str) -> Figure:
     columns = {key: header for key, header in ALIKE.items() if key in ("framework", "other_framework", name)}
     order = labels_of(rows)
-    chart = matrix(rows, "other_framework", name, columns, order=order, step=44)
+    chart = matrix(rows, "other_framework", name, columns, order, step=44)
     return figure("agreement", title, "agreement", place, chart, columns, only(rows, [*columns, "words"]))
 
 

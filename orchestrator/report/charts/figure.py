@@ -89,8 +89,22 @@ def places(rows: Iterable[Row], whole: bool = False) -> dict[Place, list[Row]]:
     return dict(sorted(found.items(), key=lambda item: _order(item[0])))
 
 
-def _order(place: Place) -> tuple[str, str, str, str, int]:
-    return place.run, place.workload or "", place.variant, place.device, place.threads or 0
+def _order(place: Place) -> tuple[Any, ...]:
+    return place.run, natural(place.workload or ""), place.variant, place.device, place.threads or 0
+
+
+def natural(text: str) -> list[tuple[bool, int, str]]:
+    """Return a key that puts mlp-1x64 before mlp-1x512."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", text)
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
+
+
+def by_workload(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Return rows by their workloads, in natural order."""
+    found: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: natural(row["workload"])):
+        found.setdefault(row["workload"], []).append(row)
+    return found
 
 
 def final(cells: Iterable[Row]) -> list[Row]:

@@ -6,7 +6,7 @@ import altair as alt
 
 from orchestrator.report.charts import draw
 from orchestrator.report.charts.draw import Spec
-from orchestrator.report.charts.figure import Figure, figure, known, labels_of, only, places
+from orchestrator.report.charts.figure import Figure, by_workload, figure, known, labels_of, only, places
 from orchestrator.report.charts.observed import SAID, SOURCES, observed
 from orchestrator.report.tidy import Row, Tables
 
@@ -45,10 +45,7 @@ def _columns(name: str, header: str) -> dict[str, str]:
 
 
 def _panels(rows: Sequence[Row], name: str, columns: dict[str, str]) -> Spec:
-    by_workload: dict[str, list[Row]] = {}
-    for row in rows:
-        by_workload.setdefault(row["workload"], []).append(row)
-    return draw.grid([_panel(workload, own, name, columns) for workload, own in by_workload.items()], columns=4)
+    return draw.grid([_panel(workload, own, name, columns) for workload, own in by_workload(rows).items()], columns=4)
 
 
 def _panel(workload: str, rows: Sequence[Row], name: str, columns: dict[str, str]) -> Spec:

@@ -9,6 +9,7 @@ from orchestrator.report.charts.draw import Drawn, Spec
 from orchestrator.report.charts.figure import (
     SCORES,
     Figure,
+    by_workload,
     figure,
     final,
     known,
@@ -77,10 +78,7 @@ def accuracy_time(tables: Tables) -> Iterator[Figure]:
 
 def _scatters(rows: Sequence[Row], score: str, columns: Mapping[str, str]) -> Spec:
     drawn = Drawn(sorted(labels_of(rows)), draw.legend())
-    by_workload: dict[str, list[Row]] = {}
-    for row in rows:
-        by_workload.setdefault(row["workload"], []).append(row)
-    panels = [_scatter(name, own, score, columns, drawn) for name, own in by_workload.items()]
+    panels = [_scatter(name, own, score, columns, drawn) for name, own in by_workload(rows).items()]
     return draw.grid(panels, columns=4)
 
 

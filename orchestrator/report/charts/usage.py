@@ -51,7 +51,7 @@ def resources(tables: Tables) -> Iterator[Figure]:
             if shown:
                 columns = {"framework": "framework", "phase": "phase", name: header}
                 title = f"What jobs use on {place.on}: {header}, in each phase"
-                chart = matrix(shown, "phase", name, columns, order=list(PHASES), step=44)
+                chart = matrix(shown, "phase", name, columns, list(PHASES), step=44)
                 embedded = only(shown, [*columns, "words"])
                 yield figure(name, title, "resources", place, chart, columns, embedded)
 

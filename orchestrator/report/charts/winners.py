@@ -9,6 +9,7 @@ from orchestrator.report.charts.draw import Drawn, Spec
 from orchestrator.report.charts.figure import (
     Figure,
     Place,
+    by_workload,
     figure,
     final,
     known,
@@ -94,6 +95,6 @@ def _matrix(place: Place, rows: Sequence[Row]) -> Figure:
         total.setdefault(row["framework"], []).append(row["ratio"])
     order = sorted(total, key=lambda label: sum(total[label]) / len(total[label]))
     shown.sort(key=lambda row: order.index(row["framework"]))
-    chart = matrix(shown, "workload", "ratio", columns, log=True)
+    chart = matrix(shown, "workload", "ratio", columns, list(by_workload(shown)), log=True)
     title = f"Training time over the fastest's, for each framework and workload ({place.words})"
     return figure("ratios", title, "winners", place, chart, columns, only(shown, [*columns, "words"]))
