@@ -5,7 +5,7 @@ from functools import cache
 
 from orchestrator.properties import TITLES, Properties, load_properties
 from orchestrator.report import properties as claims
-from orchestrator.report.html.columns import file_of_job, plain, where
+from orchestrator.report.html.columns import file_of_job, plain, round_of, where
 from orchestrator.report.html.parts import Folded, Listed, Part, Section, Words
 from orchestrator.report.html.views import Column, View, filled
 
@@ -72,8 +72,9 @@ def parity(part: Part) -> Section:
         *filled([Column("declared_differences", "declared differences")], rows),
         file_of_job(part, "result", "raw result", "result"),
     ]
-    table = View(part.id("gates"), "The parity gate: largest relative errors, those nearest their bounds first", columns,
-                 rows)  # fmt: skip
+    table = View(
+        part.id("gates"), "The gate: largest relative errors, nearest their bounds first", columns, rows
+    )
     missing = Words("No gate was run in this run. `bench orchestrate --run RUN` runs those that are missing.", True)
     return Section("parity", "The parity gate", [table] if rows else [missing])
 
@@ -143,7 +144,7 @@ def _jobs(part: Part) -> View:
     columns = [
         *where(part, rows),
         Column("kind", "kind"),
-        Column("repeat", "round", "count", read=lambda row: row["repeat"] + 1),
+        round_of(),
         Column("seed", "seed", "count"),
         Column("status", "status"),
         *plain([("train_seconds", "training s"), ("peak_rss_bytes", "peak resident bytes")], rows),
