@@ -72,9 +72,7 @@ def parity(part: Part) -> Section:
         *filled([Column("declared_differences", "declared differences")], rows),
         file_of_job(part, "result", "raw result", "result"),
     ]
-    table = View(
-        part.id("gates"), "The gate: largest relative errors, nearest their bounds first", columns, rows
-    )
+    table = View(part.id("gates"), "The gate: largest relative errors, nearest their bounds first", columns, rows)
     missing = Words("No gate was run in this run. `bench orchestrate --run RUN` runs those that are missing.", True)
     return Section("parity", "The parity gate", [table] if rows else [missing])
 

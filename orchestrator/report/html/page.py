@@ -72,7 +72,7 @@ def _values(parts: Sequence[Part], name: str) -> list[object]:
 
 @cache
 def _vega() -> str:
-    return packed(vl_convert.javascript_bundle())
+    return packed(vl_convert.javascript_bundle(None))
 
 
 def _template() -> Template:
