@@ -19,7 +19,7 @@ TIMEOUT_MS = 60_000
 def main() -> None:
     with sync_playwright() as playwright:
         # Chromium's own sandbox needs rights that a container has not; the container is the sandbox.
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium-headless-shell", args=["--no-sandbox"])
         for line in sys.stdin:
             try:
                 answer = looked_at(chromium, **json.loads(line))
