@@ -1,0 +1,208 @@
+"""The sections that answer a reader's questions, from who wins to how far frameworks agree."""
+
+from collections.abc import Iterator, Sequence
+
+from orchestrator import notes
+from orchestrator.report import study, tables
+from orchestrator.report.html import winners
+from orchestrator.report.html.columns import of_cells, plain, where
+from orchestrator.report.html.parts import Folded, Listed, Part, Section, Winner, Words
+from orchestrator.report.html.views import Column, View, filled
+from orchestrator.report.tidy import Row, last_rows
+
+INTERVALS = (
+    "Times are medians over the rounds, intervals hold the true median in 95 of 100 cases, ratios are paired by round; "
+    "a tie is a ratio whose interval includes 1."
+)
+BESIDE = (
+    "Said is what the study printed, on its own machine: compare its accuracies and the order of its times, not its "
+    "seconds. Variant `paper` runs each framework here as the study's code had it, and is never ranked; `matched` is "
+    "the same computation in each, held to the parity gate. What differs explains a ratio far from 1."
+)
+
+
+def who_wins(part: Part) -> Section:
+    summary = part.run.summary
+    blocks = [Words(tables.caption(summary)), *map(Words, notes.of_experiments(summary.cells)), Words(INTERVALS)]
+    overall = tables.overall_lines(summary)
+    return Section("winners", "Who wins", [*blocks, *([Listed(overall)] if overall else []), *_winners(part)])
+
+
+def _winners(part: Part) -> Iterator[Winner | Words]:
+    found = winners.groups(part.tables["cells"])
+    settings = {(group[0]["device"], group[0]["threads"]) for group in found}
+    drawn: set[str] = set()
+    for group in found:
+        row = group[0]
+        title = row["workload"] + (f" ({row['device']}, threads: {row['threads']})" if len(settings) > 1 else "")
+        own = [picture for picture in part.of("winners", row["workload"]) if picture.name not in drawn]
+        drawn |= {picture.name for picture in own}
+        facets = {"workload": row["workload"], "device": row["device"], "threads": row["threads"]}
+        cells = [(cell["framework"], part.cell_id(cell)) for cell in group]
+        yield Winner(facets, title, winners.sentences(group), cells, own)
+    if not found:
+        yield Words("Nothing was measured in variant `matched`, so that nobody can win.", missing=True)
+
+
+def said(part: Part) -> Section:
+    run, rows = part.run, part.tables["said"]
+    blocks: list[object] = [Words(BESIDE)]
+    if not rows:
+        words = "Its study gave no figures for these workloads." if run.suite.source else "It repeats no study."
+        words += " `bench suites` lists those that do; a suite's own figures stand beside its file, in SUITE.csv."
+        return Section("papers", "Said, as published, and matched", [Words(f"Suite {run.suite.suite}: {words}", True)])
+    if run.suite.source:
+        blocks.insert(0, Words(f"The study: {run.suite.source}."))
+    differences = tables.differences(run.summary)
+    absent = study.not_run(run.suite.paper, run.figures, run.summary.cells)
+    blocks += [Listed(differences)] if differences else []
+    blocks += [Words(f"Not measured here: {', '.join(absent)}.")] if absent else []
+    return Section("papers", "Said, as published, and matched", [*blocks, *part.of("papers"), _said_table(part, rows)])
+
+
+def _said_table(part: Part, rows: Sequence[Row]) -> View:
+    names = {name: name.replace("_seconds", " s").replace("_percent", " %").replace("_", " ") for name in study.NUMBERS}
+    numbers = [(f"{kind}_{name}", f"{kind}: {words}") for name, words in names.items() for kind in KINDS]
+    columns = [
+        *where(part, rows),
+        Column("said_framework", "in the study"),
+        Column("epochs", "epochs", "count"),
+        *plain(numbers, rows),
+        *filled([Column("said_device", "the study's device"), Column("differs", "what differs from matched")], rows),
+    ]
+    return View(part.id("said"), "Said by the study, measured here, and measured over said", columns, rows)
+
+
+KINDS = ("said", "measured", "ratio")
+
+
+def times(part: Part) -> Section:
+    rows = part.tables["cells"]
+    last = last_rows(rows)
+    earlier = [row for row in rows if row not in last]
+    blocks: list[object] = [*part.of("times"), _cells(part, "cells", "Every cell, read after its last epoch", last)]
+    if earlier:
+        columns = of_cells(part, earlier)
+        view = View(part.id("readings"), "Every cell, read after fewer epochs", columns, earlier,
+                    identify=lambda row: part.cell_id(row, row["epochs"]))  # fmt: skip
+        blocks.append(Folded("Earlier readings", [view]))
+    return Section("times", "Training and prediction time", blocks)
+
+
+def _cells(part: Part, name: str, caption: str, rows: Sequence[Row]) -> View:
+    return View(part.id(name), caption, of_cells(part, rows), rows, identify=part.cell_id, first=100)
+
+
+def convergence(part: Part) -> Section:
+    rows = part.tables["epochs"]
+    numbers = [
+        ("train_seconds", "training s"),
+        ("elapsed_seconds", "training s so far"),
+        ("train_loss", "training loss"),
+        ("test_loss", "test loss"),
+        ("accuracy", "accuracy"),
+        ("perplexity", "perplexity"),
+        ("squared_error", "squared error"),
+        ("absolute_error", "absolute error"),
+        ("validation_loss", "validation loss"),
+        ("validation_accuracy", "validation accuracy"),
+        ("stage_seconds", "staging s"),
+        ("evaluate_seconds", "evaluation s"),
+        ("validate_seconds", "validation s"),
+    ]
+    columns = [*where(part, rows), _round(), Column("epoch", "epoch", "count"), *plain(numbers, rows)]
+    table = View(part.id("epochs"), "Every epoch of every training, as measured", columns, rows, first=10)
+    return _section(part, "convergence", "Convergence", [table], rows, "No training has a result yet.")
+
+
+def accuracy_time(part: Part) -> Section:
+    found = part.of("accuracy_time")
+    words = "No score is known: the data are synthetic, or no training has a result yet."
+    return Section("accuracy_time", "Accuracy against time", found or [Words(words, True)])
+
+
+def scaling(part: Part) -> Section:
+    words = (
+        "Nothing scales in this run. `bench orchestrate --threads 1,2,4` measures several thread counts; the suite "
+        "kovalev2016 has models of several depths and widths."
+    )
+    return Section("scaling", "Scaling: depth, width, threads", part.of("scaling") or [Words(words, True)])
+
+
+def resources(part: Part) -> Section:
+    rows = part.tables["resources"]
+    numbers = [
+        ("seconds", "s"),
+        ("cpu_percent", "CPU %"),
+        ("mean_rss_bytes", "mean resident bytes"),
+        ("peak_rss_bytes", "peak resident bytes"),
+        ("memory_percent", "memory %"),
+        ("voluntary_switches", "voluntary switches"),
+        ("involuntary_switches", "involuntary switches"),
+        ("throttled_seconds", "throttled s"),
+        ("energy_joules", "energy J"),
+        ("gpu_percent", "GPU %"),
+        ("gpu_memory_bytes", "GPU memory, bytes"),
+        ("gpu_watts", "GPU W"),
+        ("gpu_celsius", "GPU °C"),
+        ("gpu_clock_mhz", "GPU MHz"),
+    ]
+    columns = [
+        *where(part, rows),
+        Column("phase", "phase"),
+        *plain(numbers, rows),
+        Column("samples", "samples", "count"),
+    ]
+    table = View(part.id("resources"), "What each used in every phase, medians over the rounds", columns, rows)
+    missing = (
+        "Nothing was sampled in this run: `bench orchestrate` without `--sample-seconds 0`, not under compose, does."
+    )
+    return _section(part, "resources", "Resources per phase", [table], rows, missing)
+
+
+def phases(part: Part) -> Section:
+    rows = part.tables["phases"]
+    columns = [*where(part, rows), _round(), Column("phase", "phase"), Column("seconds", "s", "number")]
+    table = View(part.id("phases"), "Seconds of every job in each of its phases", columns, rows, first=10)
+    return _section(part, "phases", "Where the time goes", [table], rows, "No job has a result yet.")
+
+
+def lines(part: Part) -> Section:
+    rows = part.tables["lines"]
+    columns = [
+        *where(part, rows),
+        Column("build_lines", "lines that build", "count"),
+        Column("train_lines", "lines that train", "count"),
+        Column("both_lines", "both, each once", "count"),
+        *plain([("steady_epoch_seconds", "s of an epoch after the first")], rows),
+    ]
+    table = View(part.id("lines"), "Lines of code that a workload takes, beside its speed", columns, rows)
+    missing = f"No lines were counted in this run: `bench lines --run {part.run.folder.name}` counts them."
+    return _section(part, "lines", "Lines of code against speed", [table], rows, missing)
+
+
+def agreement(part: Part) -> Section:
+    rows = sorted(
+        part.tables["agreement"], key=lambda row: (row["share_alike"] is None, row["share_alike"], row["workload"])
+    )
+    columns = [
+        *where(part, rows),
+        Column("other_framework", "and"),
+        _round(),
+        *plain([("share_alike", "share in the same class")], rows),
+        *filled([Column("outputs_alike", "alike", "count")], rows),
+        Column("outputs", "of", "count"),
+        Column("largest_difference", "largest difference of an output", "number"),
+    ]
+    table = View(part.id("agreement"), "How many test rows two frameworks put in the same class", columns, rows)
+    missing = "No two frameworks kept predictions of the same workload, variant `matched`, in the same round."
+    return _section(part, "agreement", "Agreement on the test rows", [table], rows, missing)
+
+
+def _round() -> Column:
+    return Column("repeat", "round", "count", read=lambda row: row["repeat"] + 1)
+
+
+def _section(part: Part, key: str, title: str, blocks: Sequence[object], rows: Sequence[Row], missing: str) -> Section:
+    """Return a section of pictures and a table of all behind them, or what it lacks and how to get it."""
+    return Section(key, title, [*part.of(key), *blocks] if rows else [Words(missing, True)])
