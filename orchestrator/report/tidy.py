@@ -114,7 +114,14 @@ def _shape(job: Job) -> Row:
         "parameters": job.model.parameter_count,
         "depth": len(units) if plain else None,
         "width": units[0] if plain else None,
+        "activations": ", ".join(dict.fromkeys(_activations(job))) or None,
     }
+
+
+def _activations(job: Job) -> Iterator[str]:
+    for layer in job.model.layers:
+        if layer.layer.kind == "activation":
+            yield layer.layer.function
 
 
 def _cell(run: Reported, cell: Cell) -> Row:

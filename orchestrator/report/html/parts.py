@@ -1,6 +1,6 @@
 """What a page is made of: sections, and the blocks in them. The template has a form for each ``kind`` of block."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -22,9 +22,9 @@ class Figure(Protocol):
     @property
     def workload(self) -> str | None: ...
     @property
-    def chart(self) -> Any: ...
+    def spec(self) -> dict[str, Any]: ...
     @property
-    def columns(self) -> Sequence[str]: ...
+    def columns(self) -> Mapping[str, str]: ...
     @property
     def rows(self) -> Sequence[Row]: ...
 
@@ -70,7 +70,7 @@ def pictures(figures: Sequence[Figure], prefix: str, pool: Pool) -> list[Picture
     """Return charts as a page holds them: what Vega-Lite reads, its rows in the pool."""
     found = []
     for figure in figures:
-        spec = figure.chart.to_dict()
+        spec = figure.spec
         datasets = {name: pool.add(rows) for name, rows in spec.pop("datasets", {}).items()}
         found.append(
             Picture(

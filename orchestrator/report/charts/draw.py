@@ -1,0 +1,130 @@
+"""How the parts of a chart are drawn, in Vega-Lite: frameworks by their colours and marks, axes, hints, panels.
+
+A chart has no background, no title and no colour of text: whoever shows it gives it those by its configuration, light
+or dark, for a screen or for paper. It reads the rows of its figure, which stand in the table behind it, and no others.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from orchestrator.report.palette import Mark, mark_of
+from orchestrator.report.tidy import Row
+
+Spec = dict[str, Any]  # a chart, or a part of one, in Vega-Lite
+
+ROWS = "rows"  # the name of a figure's rows in its chart
+STEP = 18  # pixels that a framework's row takes
+QUIET = "#808080"  # of lines that only guide the eye; seen on either background
+
+
+def whole(chart: Spec, title: str, rows: Sequence[Row]) -> Spec:
+    """Return a chart that stands by itself; its title is what is read out to those who cannot see it."""
+    about = {"$schema": alt.SCHEMA_URL, "description": title, "data": {"name": ROWS}}
+    return {**about, "datasets": {ROWS: list(rows)}, **chart}
+
+
+def of_rows() -> alt.Chart:
+    """Return an empty chart of its figure's rows."""
+    return alt.Chart(alt.NamedData(name=ROWS))
+
+
+def has(*fields: str) -> str:
+    """Return the expression by which a chart leaves out rows without these numbers."""
+    return " && ".join(f"isValid(datum['{field}'])" for field in fields)
+
+
+class Drawn:
+    """How the frameworks of one chart are drawn: the encodings of their colours, marks and dashes.
+
+    ``legend``: None where each has its name beside it.
+    """
+
+    def __init__(self, labels: Sequence[str], legend: dict[str, Any] | None = None) -> None:
+        self.labels = list(labels)
+        self.legend = legend
+
+    def _scale(self, of: Callable[[Mark], Any]) -> dict[str, Any]:
+        return {"domain": self.labels, "range": [of(mark_of(label)) for label in self.labels]}
+
+    def colour(self) -> alt.Color:
+        return alt.Color("framework:N", scale=self._scale(lambda mark: mark.colour), legend=None)
+
+    def points(self) -> dict[str, Any]:
+        """Return the channels of a point."""
+        legend, title = self.legend, "framework"
+        return {
+            "stroke": alt.Stroke("framework:N", scale=self._scale(_colour), legend=legend, title=title),
+            "fill": alt.Fill("framework:N", scale=self._scale(_fill), legend=legend, title=title),
+            "shape": alt.Shape("framework:N", scale=self._scale(lambda mark: mark.shape), legend=legend, title=title),
+        }
+
+    def lines(self) -> dict[str, Any]:
+        """Return the channels of a line."""
+        legend, title = self.legend, "framework"
+        dashes = self._scale(lambda mark: list(mark.dash))
+        return {
+            "stroke": alt.Stroke("framework:N", scale=self._scale(_colour), legend=legend, title=title),
+            "strokeDash": alt.StrokeDash("framework:N", scale=dashes, legend=legend, title=title),
+        }
+
+
+def single(chart: alt.Chart, **properties: Any) -> Spec:
+    """Return a chart of one kind of mark."""
+    spec: Spec = chart.to_dict(validate=False)
+    return {name: value for name, value in spec.items() if name not in ("$schema", "config", "data")} | properties
+
+
+def once(chart: alt.Chart) -> Spec:
+    """Return a mark that is drawn once, whatever rows there are."""
+    return single(chart, data={"values": [{}]})
+
+
+def layers(*charts: alt.Chart | Spec, **properties: Any) -> Spec:
+    """Return charts on top of each other. Altair's own would copy them a dozen times, at a tenth of a second each."""
+    parts = [chart if isinstance(chart, dict) else single(chart) for chart in charts]
+    return {"layer": parts, **properties}
+
+
+def grid(panels: Sequence[Spec], columns: int, rows_alike: bool = False, spacing: int = 16) -> Spec:
+    """Return panels side by side, with one legend for all. ``rows_alike``: each has the same frameworks down its side."""
+    shared = ("stroke", "fill", "shape", "strokeDash", *(["y"] if rows_alike else []))
+    scales = dict.fromkeys(shared, "shared")
+    return {"concat": list(panels), "columns": columns, "spacing": spacing, "resolve": {"scale": scales}}
+
+
+def _colour(mark: Mark) -> str:
+    return mark.colour
+
+
+def _fill(mark: Mark) -> str:
+    return mark.colour if mark.filled else "transparent"
+
+
+def legend(columns: int = 6) -> dict[str, Any]:
+    return {"orient": "bottom", "columns": columns, "symbolSize": 60, "symbolStrokeWidth": 1.5}
+
+
+def by_framework(order: Sequence[str], **axis: Any) -> alt.Y:
+    """Return the axis of frameworks, in the given order."""
+    return alt.Y("framework:N", sort=list(order), title=None, axis={"labelLimit": 160, "ticks": False, **axis})
+
+
+def logarithmic(field: str, title: str, **axis: Any) -> alt.X:
+    return alt.X(
+        f"{field}:Q",
+        title=title,
+        scale={"type": "log", "nice": False, "padding": 12},
+        axis=dict(format="~g", labelOverlap="greedy", tickCount=4, **axis),
+    )
+
+
+def hints(columns: Mapping[str, str], numbers: Iterable[str] = ()) -> list[alt.Tooltip]:
+    """Return what hovering shows: the columns by their headers, ``numbers`` with four significant digits."""
+    digits = set(numbers)
+    return [
+        alt.Tooltip(f"{key}:Q", title=header, format=".4~g") if key in digits
+        else alt.Tooltip(f"{key}:N", title=header)
+        for key, header in columns.items()
+    ]  # fmt: skip

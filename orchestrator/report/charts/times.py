@@ -1,0 +1,50 @@
+"""The seconds behind the ratios: training, prediction of the test rows, and prediction of a single row."""
+
+from collections.abc import Iterator, Sequence
+
+from orchestrator.report.charts import draw
+from orchestrator.report.charts.draw import Drawn, Spec
+from orchestrator.report.charts.figure import Figure, figure, final, labels_of, only, places, positive
+from orchestrator.report.tidy import Row, Tables
+
+COLUMNS = {
+    "framework": "framework",
+    "train_seconds": "training, s",
+    "train_seconds_low": "lower end of its 95% interval, s",
+    "train_seconds_high": "upper end of its 95% interval, s",
+    "predict_seconds": "prediction of the test rows, s",
+    "latency_milliseconds": "prediction of one row, ms",
+    "parity": "gate",
+}
+NUMBERS = [name for name in COLUMNS if name.endswith("seconds") or name.startswith("train_seconds")]
+
+
+def times(tables: Tables) -> Iterator[Figure]:
+    cells = [row for row in final(tables["cells"]) if positive(row, "train_seconds")]
+    for place, rows in places(cells).items():
+        shown = only(sorted(map(_in_milliseconds, rows), key=lambda row: float(row["train_seconds"])), COLUMNS)
+        title = f"How long training and prediction take on {place.on}, after {rows[0]['epochs']} epochs"
+        yield figure("times", title, "times", place, _panels(shown), COLUMNS, shown)
+
+
+def _in_milliseconds(row: Row) -> Row:
+    seconds = row["latency_seconds"]
+    return row | {"latency_milliseconds": None if seconds is None else seconds * 1000}
+
+
+def _panels(rows: Sequence[Row]) -> Spec:
+    measured = ("train_seconds", "predict_seconds", "latency_milliseconds")
+    there = [name for name in measured if any(positive(row, name) for row in rows)]
+    return draw.grid([_panel(labels_of(rows), name, first=name == there[0]) for name in there], columns=len(there))
+
+
+def _panel(labels: Sequence[str], name: str, first: bool) -> Spec:
+    drawn = Drawn(labels)
+    base = draw.of_rows().encode(y=draw.by_framework(labels, labels=first)).transform_filter(f"datum['{name}'] > 0")
+    points = base.mark_point(size=70, strokeWidth=2, opacity=1)
+    x, hints = draw.logarithmic(name, COLUMNS[name]), draw.hints(COLUMNS, NUMBERS)
+    charts = [points.encode(x=x, tooltip=hints, **drawn.points())]
+    if f"{name}_low" in COLUMNS:
+        spans = base.transform_filter(draw.has(f"{name}_low")).mark_rule(strokeWidth=2)
+        charts.insert(0, spans.encode(x=f"{name}_low:Q", x2=f"{name}_high:Q", color=drawn.colour()))
+    return draw.layers(*charts, width=165, height={"step": draw.STEP})

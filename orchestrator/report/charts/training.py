@@ -1,0 +1,107 @@
+"""How training goes: scores and losses against epochs and against seconds, and what accuracy a second buys."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import altair as alt
+
+from orchestrator.report.charts import draw
+from orchestrator.report.charts.draw import Drawn, Spec
+from orchestrator.report.charts.figure import (
+    SCORES,
+    Figure,
+    figure,
+    final,
+    known,
+    labels_of,
+    middles,
+    only,
+    places,
+    positive,
+)
+from orchestrator.report.tidy import Row, Tables
+
+LOSSES = {"test_loss": "test loss", "train_loss": "training loss"}
+AGAINST = {"epoch": "epoch", "elapsed_seconds": "training, s (log scale)"}
+FEW_TICKS = {"tickCount": 4}
+CURVE = {"framework": "framework", "epoch": "epoch", "elapsed_seconds": "training up to its end, s"}
+
+
+def convergence(tables: Tables) -> Iterator[Figure]:
+    for place, rows in places(tables["epochs"]).items():
+        values = [*SCORES, *LOSSES]
+        curves = middles(rows, ("framework", "epoch"), ("elapsed_seconds", *values))
+        there = [name for name in values if any(known(row, name) for row in curves)]
+        if not there or len({row["epoch"] for row in curves}) < 2:
+            continue
+        columns = CURVE | {name: {**SCORES, **LOSSES}[name] for name in there}
+        shown = only(sorted(curves, key=lambda row: (row["framework"], row["epoch"])), columns)
+        title = f"How training converges on {place.on}, against epochs and against seconds"
+        yield figure("convergence", title, "convergence", place, _curves(shown, columns, there), columns, shown)
+
+
+def _curves(rows: Sequence[Row], columns: Mapping[str, str], values: Sequence[str]) -> Spec:
+    """Return two columns of panels, one row per score and for the loss on the test rows, or else in training."""
+    shown = [name for name in values if name in SCORES]
+    shown += [name for name in LOSSES if name in values][:1]
+    drawn = Drawn(labels_of(rows), draw.legend())
+    return draw.grid([_curve(columns, name, against, drawn) for name in shown for against in AGAINST], columns=2)
+
+
+def _curve(columns: Mapping[str, str], value: str, against: str, drawn: Drawn) -> Spec:
+    left = against == "epoch"
+    epochs = alt.X("epoch:Q", title="epoch", axis={"tickMinStep": 1, "format": "d"}, scale={"zero": False})
+    y = alt.Y(f"{value}:Q", title=columns[value] if left else None, scale={"zero": False}, axis=FEW_TICKS)
+    base = draw.of_rows().transform_filter(f"{draw.has(value)} && datum['{against}'] > 0")
+    base = base.encode(x=epochs if left else draw.logarithmic(against, AGAINST[against]), y=y)
+    numbers = [name for name in columns if name not in ("framework", "epoch")]
+    points = base.mark_point(size=30, opacity=1, strokeWidth=1.5)
+    return draw.layers(
+        base.mark_line(strokeWidth=1.5).encode(**drawn.lines()),
+        points.encode(tooltip=draw.hints(columns, numbers), **drawn.points()),
+        width=270,
+        height=170,
+    )
+
+
+def accuracy_time(tables: Tables) -> Iterator[Figure]:
+    cells = [row for row in final(tables["cells"]) if positive(row, "train_seconds") and not row["synthetic"]]
+    for score, header in SCORES.items():
+        scored = [row for row in cells if known(row, score)]
+        columns = {"workload": "workload", "framework": "framework", "train_seconds": "training, s", score: header}
+        for place, rows in places(scored, whole=True).items():
+            shown = only(rows, columns)
+            title = f"What {header} each framework reaches, and how long it trains for it ({place.words})"
+            chart = _scatters(shown, score, columns)
+            yield figure(f"{score}-time", title, "accuracy_time", place, chart, columns, shown)
+
+
+def _scatters(rows: Sequence[Row], score: str, columns: Mapping[str, str]) -> Spec:
+    drawn = Drawn(sorted(labels_of(rows)), draw.legend())
+    by_workload: dict[str, list[Row]] = {}
+    for row in rows:
+        by_workload.setdefault(row["workload"], []).append(row)
+    panels = [_scatter(name, own, score, columns, drawn) for name, own in by_workload.items()]
+    return draw.grid(panels, columns=4)
+
+
+def _scatter(workload: str, rows: Sequence[Row], score: str, columns: Mapping[str, str], drawn: Drawn) -> Spec:
+    y = alt.Y(f"{score}:Q", title=columns[score], axis=FEW_TICKS, scale={"domain": _wide(rows, score)})
+    chart = (
+        draw.of_rows()
+        .transform_filter(alt.FieldEqualPredicate(field="workload", equal=workload))
+        .mark_point(size=60, strokeWidth=1.5, opacity=1)
+        .encode(
+            x=draw.logarithmic("train_seconds", "training, s"),
+            y=y,
+            tooltip=draw.hints(columns, ["train_seconds", score]),
+            **drawn.points(),
+        )
+    )
+    return draw.single(chart, width=115, height=110, title={"text": workload, "fontWeight": "normal", "fontSize": 11})
+
+
+def _wide(rows: Sequence[Row], score: str) -> list[float]:
+    """Return the ends of an axis that shows no difference larger than it is: it spans 2% of the score at least."""
+    low, high = min(row[score] for row in rows), max(row[score] for row in rows)
+    middle, half = (low + high) / 2, max(0.55 * (high - low), 0.01 * abs(high), 1e-9)
+    return [middle - half, middle + half]
