@@ -7,7 +7,8 @@ from orchestrator.properties import TITLES, Properties, load_properties
 from orchestrator.report import properties as claims
 from orchestrator.report.html.columns import file_of_job, plain, round_of, where
 from orchestrator.report.html.parts import Folded, Listed, Part, Section, Words
-from orchestrator.report.html.views import Column, View, filled
+from orchestrator.report.html.views import Column, Shown, View, filled
+from orchestrator.report.tidy import Row
 
 GIB = 1024**3
 
@@ -52,12 +53,16 @@ def problems(part: Part) -> Section:
         Column("status", "status"),
         Column("reason", "reason"),
         Column("next_step", "what to do"),
-        *filled([Column("log_tail", "end of its log")], rows),
         *filled([file_of_job(part, "result", "raw result", "result"), file_of_job(part, "log", "log", "log")], rows),
+        *filled([Column("log_tail", "end of its log", read=lambda row: Shown(row["log_tail"], _last_line(row)))], rows),
     ]
     table = View(part.id("problems"), "All that failed, is unsupported or is not compared", columns, rows, first=100)
     nothing = Words("Every job ended well, every gate passed, every matched cell is compared.")
     return Section("problems", "What failed or is not compared", [table] if rows else [nothing])
+
+
+def _last_line(row: Row) -> str:
+    return (row["log_tail"] or "").strip().rpartition("\n")[2]
 
 
 def parity(part: Part) -> Section:

@@ -72,7 +72,7 @@ def _values(parts: Sequence[Part], name: str) -> list[object]:
 
 @cache
 def _vega() -> str:
-    return packed(vl_convert.javascript_bundle(None))
+    return packed(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def _template() -> Template:

@@ -36,7 +36,6 @@ class Folded:
 class Picture:
     """A chart, drawn when it comes into view, and the table behind it. ``rows``: the key of its rows in the pool."""
 
-    kind = "picture"
     name: str
     title: str
     section: str
@@ -46,6 +45,12 @@ class Picture:
     columns: str
     rows: str
     count: int
+
+
+@dataclass(frozen=True)
+class Pictures:
+    kind = "pictures"
+    items: Sequence[Picture]
 
 
 def pictures(figures: Sequence[Figure], prefix: str, pool: Pool) -> list[Picture]:
@@ -116,9 +121,10 @@ class Part:
         """Return the address of a file of the run."""
         return f"{self.folder}/{quote(path)}"
 
-    def of(self, section: str) -> list[Picture | Folded]:
+    def of(self, section: str) -> list[Pictures | Folded]:
         """Return a section's pictures, those of variant ``paper`` folded behind the others."""
         own = [picture for picture in self.pictures if picture.section == section]
         published = [picture for picture in own if picture.variant == "paper"]
         matched = [picture for picture in own if picture.variant != "paper"]
-        return [*matched, *([Folded("As published", published)] if published else [])]
+        folded = [Folded("As published", [Pictures(published)])] if published else []
+        return [*([Pictures(matched)] if matched else []), *folded]

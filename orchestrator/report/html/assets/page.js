@@ -161,7 +161,9 @@
     headers.forEach(([, words], place) => {
       head.append(make("th", words, { scope: "col", class: kinds[place] === "words" ? "" : "n" }));
     });
-    table.append(make("caption", details.dataset.caption), make("thead"), make("tbody"));
+    const caption = make("caption");
+    caption.append(make("span", details.dataset.caption));
+    table.append(caption, make("thead"), make("tbody"));
     table.tHead.append(head);
     box.append(table);
     root.append(box, make("p", "", { class: "more", role: "status" }));
