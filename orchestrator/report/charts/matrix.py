@@ -12,7 +12,7 @@ from orchestrator.report.tidy import Row
 
 PALE, DEEP = "#e3edf8", "#0b3b78"  # cells bring their own background, so they read the same on light and dark
 WIDEST = 560  # pixels, so that a page of a paper has room for it
-NARROWEST = 28  # pixels of a cell that has room for its words
+NARROWEST = 34  # pixels of a cell that has room for its words
 
 
 def matrix(
@@ -41,7 +41,7 @@ def matrix(
     cells = base.mark_rect().encode(color=colour, tooltip=draw.hints(columns, [value]))
     middle = sqrt(low * high) if log else (low + high) / 2
     ink = alt.condition(f"datum['{value}'] > {middle}", alt.value("#ffffff"), alt.value("#000000"))
-    words = [base.mark_text(fontSize=9).encode(text="words:N", color=ink)] if step >= NARROWEST else []
+    words = [base.mark_text().encode(text="words:N", color=ink)] if step >= NARROWEST else []
     return draw.layers(cells, *words, width={"step": step}, height={"step": draw.STEP})
 
 

@@ -84,7 +84,7 @@ def _stacked(rows: Sequence[Row]) -> list[Row]:
 def _bars(rows: Sequence[Row], columns: dict[str, str]) -> Spec:
     there = [name for name in PHASES if any(row["phase"] == name for row in rows)]
     scale = alt.Scale(domain=there, range=[PHASES[name] for name in there])
-    legend = {"orient": "bottom", "columns": 6, "title": None}
+    legend = {"orient": "bottom", "columns": 4, "title": None}
     chart = draw.of_rows().mark_bar().encode(
         x=alt.X("seconds:Q", title="time of a job, s", stack="zero"),
         y=draw.by_framework(labels_of(rows)),

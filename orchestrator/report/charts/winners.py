@@ -76,7 +76,7 @@ def ratios(rows: Sequence[Row], title: str, width: int = 330) -> Spec:
     one = draw.once(draw.of_rows().mark_rule(stroke=draw.QUIET, strokeDash=[2, 2]).encode(x=alt.datum(1)))
     lines = base.transform_filter(draw.has("ratio_low")).mark_rule(strokeWidth=2)
     points = base.mark_point(size=70, strokeWidth=2, opacity=1)
-    words = base.mark_text(align="left").encode(x=alt.value(width + 8), text="place:N")
+    words = base.mark_text(align="left").encode(x=alt.value({"expr": "width + 8"}), text="place:N")
     return draw.layers(
         one,
         lines.encode(x=alt.X("ratio_low:Q"), x2="ratio_high:Q", color=drawn.colour()),
