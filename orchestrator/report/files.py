@@ -6,9 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tabulate import tabulate
-
-from orchestrator.report.tables import number
+from orchestrator.report.booktabs import booktabs
 from orchestrator.report.tidy import Reported, tables
 
 if TYPE_CHECKING:
@@ -22,9 +20,6 @@ SCALE = 8 / FONT  # points of a pixel, so that letters are of 8 points
 NARROWEST = 110  # pixels of a plot that can still be read
 SIZES = {"labelFontSize": FONT, "titleFontSize": FONT}
 CONFIG = {"axis": SIZES, "legend": SIZES, "text": {"fontSize": FONT}, "background": "#ffffff"}
-
-
-# ---------------------------------------------------------------------------- figures
 
 
 def as_svg(runs: Sequence[Reported]) -> Iterator[File]:
@@ -86,31 +81,10 @@ def size(svg: str) -> tuple[float, float]:
     return float(found[1]), float(found[2])
 
 
-# ---------------------------------------------------------------------------- tables
-
-
 def as_latex(runs: Sequence[Reported]) -> Iterator[File]:
     """Yield the rows behind each figure as a booktabs table."""
     for figure in _figures(runs):
-        rows = [[_text(row[key]) for key in figure.columns] for row in figure.rows]
-        headers = list(figure.columns.values())
-        align = ["right" if _numeric(row[key] for row in figure.rows) else "left" for key in figure.columns]
-        table = tabulate(rows, headers, tablefmt="latex_booktabs", disable_numparse=True, colalign=align)
-        yield f"{figure.name}.tex", f"% {_one_line(figure.title)}. Needs \\usepackage{{booktabs}}.\n{table}\n".encode()
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "-"
-    return number(value, 4) if isinstance(value, float) else _one_line(str(value))
-
-
-def _numeric(values: Iterable[Any]) -> bool:
-    return all(value is None or isinstance(value, int | float) for value in values)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+        yield f"{figure.name}.tex", booktabs(figure.title, figure.columns, figure.rows, figure.across).encode()
 
 
 def as_csv(runs: Sequence[Reported]) -> Iterator[File]:

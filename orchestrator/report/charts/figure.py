@@ -46,7 +46,7 @@ class Figure:
     """A chart with the sentence that says what it shows and the table behind it.
 
     ``name``: good as an HTML id and as a file's name; ``columns``: key -> header with its unit, of ``rows``, which may
-    have more that only the chart needs.
+    have more that only the chart needs; ``across``: the column whose values stand side by side in a paper's table.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Figure:
     chart: Spec
     columns: Mapping[str, str]
     rows: Sequence[Row]
+    across: str | None = None
 
     @property
     def workload(self) -> str | None:
@@ -68,11 +69,18 @@ class Figure:
 
 
 def figure(
-    name: str, title: str, section: str, place: Place, chart: Spec, columns: Mapping[str, str], rows: Sequence[Row]
+    name: str,
+    title: str,
+    section: str,
+    place: Place,
+    chart: Spec,
+    columns: Mapping[str, str],
+    rows: Sequence[Row],
+    across: str | None = None,
 ) -> Figure:
     """Return a figure, its name made whole by its place."""
     parts = (name, place.workload, place.variant if place.variant == "paper" else None, place.device, place.threads)
-    return Figure(slug(*parts), title, section, place, chart, columns, rows)
+    return Figure(slug(*parts), title, section, place, chart, columns, rows, across)
 
 
 def slug(*parts: object) -> str:

@@ -36,7 +36,8 @@ def papers(tables: Tables) -> Iterator[Figure]:
                 columns = _columns(name, header)
                 title = f"What the study said and what is measured here: {header} ({place.words})"
                 chart = _panels(own, name, columns)
-                yield figure(f"said-{name}", title, "papers", place, chart, columns, only(own, columns))
+                embedded = only(own, columns)
+                yield figure(f"said-{name}", title, "papers", place, chart, columns, embedded, across="source")
 
 
 def _columns(name: str, header: str) -> dict[str, str]:

@@ -56,7 +56,8 @@ def _of_models(place: Place, side: str, measure: str, header: str, rows: Sequenc
     more = "layers" if side == "depth" else "units in a layer"
     title = f"How the time of {what} grows with more {more}, as said and as measured here ({place.words})"
     shown = only(rows, columns)
-    return figure(f"{side}-{measure}", title, "scaling", place, _models(shown, side, measure, columns), columns, shown)
+    chart = _models(shown, side, measure, columns)
+    return figure(f"{side}-{measure}", title, "scaling", place, chart, columns, shown, across="source")
 
 
 def _models(rows: Sequence[Row], side: str, measure: str, columns: Mapping[str, str]) -> Spec:

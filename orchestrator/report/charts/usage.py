@@ -53,7 +53,7 @@ def resources(tables: Tables) -> Iterator[Figure]:
                 title = f"What jobs use on {place.on}: {header}, in each phase"
                 chart = matrix(shown, "phase", name, columns, list(PHASES), step=44)
                 embedded = only(shown, [*columns, "words"])
-                yield figure(name, title, "resources", place, chart, columns, embedded)
+                yield figure(name, title, "resources", place, chart, columns, embedded, across="phase")
 
 
 def _by_phase(rows: Sequence[Row]) -> list[Row]:
@@ -68,7 +68,8 @@ def phases(tables: Tables) -> Iterator[Figure]:
         shown = _stacked(middles(rows, ("framework", "phase"), ("seconds",)))
         title = f"Where the time of a job goes on {place.on}, medians over its rounds"
         embedded = only(shown, [*columns, "order"])
-        yield figure("phases", title, "phases", place, _bars(embedded, columns), columns, embedded)
+        chart = _bars(embedded, columns)
+        yield figure("phases", title, "phases", place, chart, columns, embedded, across="phase")
 
 
 def _stacked(rows: Sequence[Row]) -> list[Row]:

@@ -45,7 +45,7 @@ def winners(tables: Tables) -> Iterator[Figure]:
         title = f"How many times as long as the fastest each framework trains on {place.on}"
         shown = _with_places(rows)
         chart = ratios(shown, "training time over the fastest's")
-        yield figure("ratio", title, "winners", place, chart, OF_A_WORKLOAD, only(shown, OF_A_WORKLOAD))
+        yield figure("ratio", title, "winners", place, chart, OF_A_WORKLOAD, only(shown, [*OF_A_WORKLOAD, "words"]))
 
 
 def _overall(place: Place, rows: Sequence[Row]) -> Figure:
@@ -53,15 +53,23 @@ def _overall(place: Place, rows: Sequence[Row]) -> Figure:
     title = f"How many times as long as the fastest each framework trains over {count} workloads ({place.words})"
     shown = _with_places(rows)
     chart = ratios(shown, "geometric mean of the training times over the fastest's")
-    return figure("overall", title, "winners", place, chart, COLUMNS, only(shown, COLUMNS))
+    return figure("overall", title, "winners", place, chart, COLUMNS, only(shown, [*COLUMNS, "words"]))
 
 
 def _with_places(rows: Sequence[Row]) -> list[Row]:
     ranked = sorted(rows, key=lambda row: float(row["ratio"]))
-    return [row | {"place": _place(row)} for row in ranked]
+    return [row | {"place": _place(row), "words": _words(row)} for row in ranked]
 
 
-def _place(row: Row) -> str:
+def _place(row: Row) -> str | None:
+    if row["tie"] is None:
+        return None
+    if row["fastest"]:
+        return "fastest, tie" if row["tie"] else "fastest"
+    return "tie" if row["tie"] else "slower"
+
+
+def _words(row: Row) -> str:
     if row["fastest"]:
         return "fastest, tie" if row["tie"] else "fastest"
     return with_words(row, "ratio") + (" tie" if row["tie"] else "")
@@ -76,7 +84,7 @@ def ratios(rows: Sequence[Row], title: str, width: int = 330) -> Spec:
     one = draw.once(draw.of_rows().mark_rule(stroke=draw.QUIET, strokeDash=[2, 2]).encode(x=alt.datum(1)))
     lines = base.transform_filter(draw.has("ratio_low")).mark_rule(strokeWidth=2)
     points = base.mark_point(size=70, strokeWidth=2, opacity=1)
-    words = base.mark_text(align="left").encode(x=alt.value({"expr": "width + 8"}), text="place:N")
+    words = base.mark_text(align="left").encode(x=alt.value({"expr": "width + 8"}), text="words:N")
     return draw.layers(
         one,
         lines.encode(x=alt.X("ratio_low:Q"), x2="ratio_high:Q", color=drawn.colour()),
