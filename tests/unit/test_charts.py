@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
+from statistics import median
 from xml.etree import ElementTree
 
 import altair
@@ -15,6 +16,8 @@ from orchestrator.report.charts import SECTIONS, Figure, figures
 from orchestrator.report.charts.code import agreement
 from orchestrator.report.charts.draw import logarithmic
 from orchestrator.report.charts.figure import natural
+from orchestrator.report.charts.training import convergence
+from orchestrator.report.charts.usage import phases
 from orchestrator.report.charts.winners import winners
 from orchestrator.report.tidy import Row, Tables, read_run, tables
 from tests.runs import RUNS, SCRIPT
@@ -176,6 +179,16 @@ def test_convergence_has_a_point_for_each_epoch_in_each_of_four_panels(figures_o
     assert marks(svg, "line") == 4 * 3
 
 
+def test_a_curve_ends_where_half_of_its_rounds_have(of: Get) -> None:
+    jobs = rows_of(of("well")["epochs"], workload="mlp", framework="tf")
+    last = max(row["epoch"] for row in jobs)
+    short = [row for row in jobs if row["epoch"] < last or row["repeat"] == 0]
+    (figure,) = convergence({"epochs": short})
+    assert max(row["epoch"] for row in figure.rows) == last - 1
+    (figure,) = convergence({"epochs": [row for row in jobs if row["epoch"] < last or row["repeat"] < 2]})
+    assert max(row["epoch"] for row in figure.rows) == last
+
+
 def test_the_score_of_a_language_model_is_its_perplexity_and_of_regression_its_error(figures_of: Figures) -> None:
     found = figures_of("scores")
     assert "perplexity" in named(found, "convergence-lstm").columns
@@ -234,9 +247,25 @@ def test_resources_have_a_cell_for_each_phase_that_was_read(figures_of: Figures,
 
 def test_phases_add_up_to_the_medians_of_each(figures_of: Figures, of: Get) -> None:
     figure = named(figures_of("well"), "phases-mlp")
-    phases = {(row["framework"], row["phase"]) for row in rows_of(of("well")["phases"], workload="mlp")}
-    assert {(row["framework"], row["phase"]) for row in figure.rows} == phases
-    assert marks(drawing(figure), "rect") == len(phases)
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in rows_of(of("well")["phases"], workload="mlp"):
+        found.setdefault((row["framework"], row["phase"]), []).append(row["seconds"])
+    middles = {key: median(seconds) for key, seconds in found.items()}
+    assert {(row["framework"], row["phase"]): row["seconds"] for row in figure.rows} == middles
+    assert marks(drawing(figure), "rect") == len(middles)
+
+
+def test_the_phases_of_jobs_that_did_not_end_well_are_left_out(of: Get) -> None:
+    own = of("well")
+    jobs = [row | ({"status": "lost"} if row["framework"] == "tf" else {}) for row in own["jobs"]]
+    figure = named(phases({"jobs": jobs, "phases": own["phases"]}), "phases-mlp")
+    assert {row["framework"] for row in figure.rows} == {"torch", "theano"}
+
+
+def test_times_say_how_long_was_trained(figures_of: Figures) -> None:
+    found = figures_of("scores")
+    assert named(found, "times-lstm-ptb-small-cpu").title.endswith("after 3 epochs")
+    assert named(found, "times-lstm-ptb-small-to").title.endswith("trained to a perplexity of 114.79")
 
 
 def test_lines_of_code_have_a_named_point_for_each_framework(figures_of: Figures) -> None:

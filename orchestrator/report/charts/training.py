@@ -32,15 +32,26 @@ CURVE = {"framework": "framework", "epoch": "epoch", "elapsed_seconds": "trainin
 
 def convergence(tables: Tables) -> Iterator[Figure]:
     for place, rows in places(tables["epochs"]).items():
-        curves = middles(rows, ("framework", "epoch"), ("elapsed_seconds", *SCORES, *LOSSES))
+        curves = middles(_of_most(rows), ("framework", "epoch"), ("elapsed_seconds", *SCORES, *LOSSES))
         score = score_of(curves)
         there = [*([score] if score else []), *(name for name in LOSSES if any(known(row, name) for row in curves))]
         if not there or len({row["epoch"] for row in curves}) < 2:
             continue
         columns = CURVE | {name: {**SCORES, **LOSSES}[name] for name in there}
         shown = only(sorted(curves, key=lambda row: (row["framework"], row["epoch"])), columns)
-        title = f"How training converges on {place.on}, against epochs and against seconds"
+        title = f"How training converges on {place.on}, against epochs and against seconds: medians over the rounds"
         yield figure("convergence", title, "convergence", place, _curves(shown, columns, there), columns, shown)
+
+
+def _of_most(rows: Sequence[Row]) -> list[Row]:
+    """Return the epochs that more than half of a framework's rounds reached: the last ones' median is nobody's."""
+    rounds: dict[str, set[str]] = {}
+    reached: dict[tuple[str, int], int] = {}
+    for row in rows:
+        rounds.setdefault(row["framework"], set()).add(row["job_id"])
+        key = row["framework"], row["epoch"]
+        reached[key] = reached.get(key, 0) + 1
+    return [row for row in rows if 2 * reached[row["framework"], row["epoch"]] > len(rounds[row["framework"]])]
 
 
 def _curves(rows: Sequence[Row], columns: Mapping[str, str], values: Sequence[str]) -> Spec:
