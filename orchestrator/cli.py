@@ -374,33 +374,28 @@ def show(
 
 @app.command(
     epilog=examples(
+        "bench report runs/quick-20260101-120000 --output quick.html",
+        "bench report runs/quick-20260101-120000 runs/mine-20260102-090000 --output both.html",
         "bench report runs/quick-20260101-120000 --output quick.md",
     )
 )
 def report(
-    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    runs: Annotated[list[Path], typer.Argument(help="Runs' folders; each is a part of the page.")],
     output: Annotated[Path | None, typer.Option(help="The file to write. Default: to the terminal.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="html or markdown, whatever the file is called. Default: by its suffix.")
+    ] = None,
 ) -> None:
-    """Write a run as a Markdown page.
+    """Write runs as a page: who wins, why to believe it, and where each number comes from.
 
-    It says who wins, beside the figures of the study that the suite repeats, if any, and where the numbers come from.
+    The HTML page holds charts, sortable tables and every number, and makes no request. The Markdown page holds one run.
     """
     import shlex
 
-    from orchestrator.recipe import current_recipes
-    from orchestrator.report import page
-    from orchestrator.store import RunStore, write_text
-    from orchestrator.summary import summarise
+    from orchestrator.report import formats
 
-    store = RunStore(run)
-    pairs = list(store.jobs())
-    summary = summarise(store.read_info(), pairs, current_recipes())
-    text = page.as_page(store, summary, pairs, shlex.join(["bench", *sys.argv[1:]]))
-    if output is None:
-        sys.stdout.write(text)
-    else:
-        write_text(output, text)
-        out.print(f"Written: {output}", highlight=False)
+    command = shlex.join(["bench", *sys.argv[1:]])
+    sys.stdout.write(formats.write(runs, format, output, command))
 
 
 @app.command(

@@ -101,7 +101,9 @@ def last_rows(cells: Sequence[Row]) -> list[Row]:
 
 
 def _cells(run: Reported) -> list[Row]:
-    shapes = {(job.workload, job.variant, job.framework.label): _shape(job) for job, _ in run.pairs}
+    shapes: dict[tuple[str, str, str], Row] = {}
+    for job, _ in run.pairs:
+        shapes[job.workload, job.variant, job.framework.label] = _shape(job)
     return [_cell(run, cell) | shapes[cell.workload, cell.variant, cell.framework] for cell in run.summary.cells]
 
 

@@ -1,19 +1,16 @@
 """The sections that answer a reader's questions, from who wins to how far frameworks agree."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from orchestrator import notes
 from orchestrator.report import study, tables
 from orchestrator.report.html import winners
-from orchestrator.report.html.columns import of_cells, plain, where
-from orchestrator.report.html.parts import Folded, Listed, Part, Section, Winner, Words
+from orchestrator.report.html.columns import of_cells, plain, round_of, where
+from orchestrator.report.html.parts import Folded, Listed, Part, Section, Winner, Winners, Words
 from orchestrator.report.html.views import Column, View, filled
 from orchestrator.report.tidy import Row, last_rows
 
-INTERVALS = (
-    "Times are medians over the rounds, intervals hold the true median in 95 of 100 cases, ratios are paired by round; "
-    "a tie is a ratio whose interval includes 1."
-)
+INTERVALS = "A tie is a ratio whose interval includes 1: these rounds do not tell the framework from the fastest one."
 BESIDE = (
     "Said is what the study printed, on its own machine: compare its accuracies and the order of its times, not its "
     "seconds. Variant `paper` runs each framework here as the study's code had it, and is never ranked; `matched` is "
@@ -23,25 +20,28 @@ BESIDE = (
 
 def who_wins(part: Part) -> Section:
     summary = part.run.summary
-    blocks = [Words(tables.caption(summary)), *map(Words, notes.of_experiments(summary.cells)), Words(INTERVALS)]
-    overall = tables.overall_lines(summary)
-    return Section("winners", "Who wins", [*blocks, *([Listed(overall)] if overall else []), *_winners(part)])
-
-
-def _winners(part: Part) -> Iterator[Winner | Words]:
     found = winners.groups(part.tables["cells"])
+    nobody = Words("Nothing was measured in variant `matched`, so that nobody can win.", missing=True)
+    blocks = [
+        Listed([*tables.overall_lines(summary), *winners.counted(found)]),
+        *map(Words, notes.of_experiments(summary.cells)),
+        Words(f"{tables.caption(summary)} {INTERVALS}"),
+        Winners(_winners(part, found)) if found else nobody,
+    ]
+    return Section("winners", "Who wins", blocks)
+
+
+def _winners(part: Part, found: Sequence[Sequence[Row]]) -> list[Winner]:
     settings = {(group[0]["device"], group[0]["threads"]) for group in found}
-    drawn: set[str] = set()
+    items = []
     for group in found:
         row = group[0]
         title = row["workload"] + (f" ({row['device']}, threads: {row['threads']})" if len(settings) > 1 else "")
-        own = [picture for picture in part.of("winners", row["workload"]) if picture.name not in drawn]
-        drawn |= {picture.name for picture in own}
-        facets = {"workload": row["workload"], "device": row["device"], "threads": row["threads"]}
+        facets = {name: row[name] for name in ("workload", "device", "threads")}
+        own = [picture for picture in part.pictures if picture.section == "winners" and picture.facets == facets]
         cells = [(cell["framework"], part.cell_id(cell)) for cell in group]
-        yield Winner(facets, title, winners.sentences(group), cells, own)
-    if not found:
-        yield Words("Nothing was measured in variant `matched`, so that nobody can win.", missing=True)
+        items.append(Winner(facets, title, winners.sentences(group), cells, own))
+    return items
 
 
 def said(part: Part) -> Section:
@@ -110,7 +110,7 @@ def convergence(part: Part) -> Section:
         ("evaluate_seconds", "evaluation s"),
         ("validate_seconds", "validation s"),
     ]
-    columns = [*where(part, rows), _round(), Column("epoch", "epoch", "count"), *plain(numbers, rows)]
+    columns = [*where(part, rows), round_of(), Column("epoch", "epoch", "count"), *plain(numbers, rows)]
     table = View(part.id("epochs"), "Every epoch of every training, as measured", columns, rows, first=10)
     return _section(part, "convergence", "Convergence", [table], rows, "No training has a result yet.")
 
@@ -162,7 +162,7 @@ def resources(part: Part) -> Section:
 
 def phases(part: Part) -> Section:
     rows = part.tables["phases"]
-    columns = [*where(part, rows), _round(), Column("phase", "phase"), Column("seconds", "s", "number")]
+    columns = [*where(part, rows), round_of(), Column("phase", "phase"), Column("seconds", "s", "number")]
     table = View(part.id("phases"), "Seconds of every job in each of its phases", columns, rows, first=10)
     return _section(part, "phases", "Where the time goes", [table], rows, "No job has a result yet.")
 
@@ -188,7 +188,7 @@ def agreement(part: Part) -> Section:
     columns = [
         *where(part, rows),
         Column("other_framework", "and"),
-        _round(),
+        round_of(),
         *plain([("share_alike", "share in the same class")], rows),
         *filled([Column("outputs_alike", "alike", "count")], rows),
         Column("outputs", "of", "count"),
@@ -197,10 +197,6 @@ def agreement(part: Part) -> Section:
     table = View(part.id("agreement"), "How many test rows two frameworks put in the same class", columns, rows)
     missing = "No two frameworks kept predictions of the same workload, variant `matched`, in the same round."
     return _section(part, "agreement", "Agreement on the test rows", [table], rows, missing)
-
-
-def _round() -> Column:
-    return Column("repeat", "round", "count", read=lambda row: row["repeat"] + 1)
 
 
 def _section(part: Part, key: str, title: str, blocks: Sequence[object], rows: Sequence[Row], missing: str) -> Section:

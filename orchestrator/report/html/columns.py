@@ -100,6 +100,11 @@ def _files(part: Part) -> Callable[[Row, str, str], Shown]:
     return files
 
 
+def round_of() -> Column:
+    """Return the column of a job's round, counted from 1."""
+    return Column("repeat", "round", "count", read=lambda row: None if row["repeat"] is None else row["repeat"] + 1)
+
+
 def file_of_job(part: Part, key: str, header: str, words: str) -> Column:
     """Return the column of a job's own file."""
     return Column(

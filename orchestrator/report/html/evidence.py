@@ -5,9 +5,10 @@ from functools import cache
 
 from orchestrator.properties import TITLES, Properties, load_properties
 from orchestrator.report import properties as claims
-from orchestrator.report.html.columns import file_of_job, plain, where
+from orchestrator.report.html.columns import file_of_job, plain, round_of, where
 from orchestrator.report.html.parts import Folded, Listed, Part, Section, Words
-from orchestrator.report.html.views import Column, View, filled
+from orchestrator.report.html.views import Column, Shown, View, filled
+from orchestrator.report.tidy import Row
 
 GIB = 1024**3
 
@@ -52,12 +53,16 @@ def problems(part: Part) -> Section:
         Column("status", "status"),
         Column("reason", "reason"),
         Column("next_step", "what to do"),
-        *filled([Column("log_tail", "end of its log")], rows),
         *filled([file_of_job(part, "result", "raw result", "result"), file_of_job(part, "log", "log", "log")], rows),
+        *filled([Column("log_tail", "end of its log", read=lambda row: Shown(row["log_tail"], _last_line(row)))], rows),
     ]
     table = View(part.id("problems"), "All that failed, is unsupported or is not compared", columns, rows, first=100)
     nothing = Words("Every job ended well, every gate passed, every matched cell is compared.")
     return Section("problems", "What failed or is not compared", [table] if rows else [nothing])
+
+
+def _last_line(row: Row) -> str:
+    return (row["log_tail"] or "").strip().rpartition("\n")[2]
 
 
 def parity(part: Part) -> Section:
@@ -72,8 +77,7 @@ def parity(part: Part) -> Section:
         *filled([Column("declared_differences", "declared differences")], rows),
         file_of_job(part, "result", "raw result", "result"),
     ]
-    table = View(part.id("gates"), "The parity gate: largest relative errors, those nearest their bounds first", columns,
-                 rows)  # fmt: skip
+    table = View(part.id("gates"), "The gate: largest relative errors, nearest their bounds first", columns, rows)
     missing = Words("No gate was run in this run. `bench orchestrate --run RUN` runs those that are missing.", True)
     return Section("parity", "The parity gate", [table] if rows else [missing])
 
@@ -143,7 +147,7 @@ def _jobs(part: Part) -> View:
     columns = [
         *where(part, rows),
         Column("kind", "kind"),
-        Column("repeat", "round", "count", read=lambda row: row["repeat"] + 1),
+        round_of(),
         Column("seed", "seed", "count"),
         Column("status", "status"),
         *plain([("train_seconds", "training s"), ("peak_rss_bytes", "peak resident bytes")], rows),

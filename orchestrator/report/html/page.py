@@ -13,11 +13,12 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
+from orchestrator.report.charts import figures
 from orchestrator.report.html import answers, evidence
 from orchestrator.report.html.packing import Pool, packed
-from orchestrator.report.html.parts import Figure, Part, Section, pictures
+from orchestrator.report.html.parts import Part, Section, pictures
 from orchestrator.report.html.views import FACETS, text_of
-from orchestrator.report.tidy import Reported, Tables, tables
+from orchestrator.report.tidy import Reported, tables
 
 ORDER: Sequence[Callable[[Part], Section]] = (
     answers.who_wins,
@@ -38,12 +39,10 @@ ORDER: Sequence[Callable[[Part], Section]] = (
 ASSETS = Path(__file__).parent / "assets"
 
 
-def as_html(runs: Sequence[Reported], figures: Callable[[Tables], Sequence[Figure]], folder: Path, command: str) -> str:
+def as_html(runs: Sequence[Reported], folder: Path, command: str) -> str:
     """Return the page of runs; ``folder``: where it will lie; ``command``: what makes it again."""
     pool = Pool()
-    parts = [
-        _part(run, figures, pool, f"run-{place}" if len(runs) > 1 else "", folder) for place, run in enumerate(runs, 1)
-    ]
+    parts = [_part(run, pool, f"run-{place}" if len(runs) > 1 else "", folder) for place, run in enumerate(runs, 1)]
     script = (ASSETS / "page.js").read_text(encoding="utf-8")
     return _template().render(
         title=", ".join(dict.fromkeys(f"{run.suite.suite}: {run.suite.title}" for run in runs)),
@@ -59,7 +58,7 @@ def as_html(runs: Sequence[Reported], figures: Callable[[Tables], Sequence[Figur
     )
 
 
-def _part(run: Reported, figures: Callable[[Tables], Sequence[Figure]], pool: Pool, prefix: str, folder: Path) -> Part:
+def _part(run: Reported, pool: Pool, prefix: str, folder: Path) -> Part:
     own = tables([run])
     address = quote(os.path.relpath(run.folder.resolve(), folder.resolve()))
     return Part(run, own, pictures(figures(own), prefix, pool), prefix, address)
@@ -73,7 +72,7 @@ def _values(parts: Sequence[Part], name: str) -> list[object]:
 
 @cache
 def _vega() -> str:
-    return packed(vl_convert.javascript_bundle())
+    return packed(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def _template() -> Template:

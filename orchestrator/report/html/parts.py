@@ -1,32 +1,13 @@
 """What a page is made of: sections, and the blocks in them. The template has a form for each ``kind`` of block."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
-from orchestrator.report.html.packing import Pool, packed, slug
-from orchestrator.report.html.views import FACETS, View
+from orchestrator.report.charts import Figure
+from orchestrator.report.html.packing import Pool, as_json, packed, slug
 from orchestrator.report.tidy import Reported, Row, Tables
-
-
-class Figure(Protocol):
-    """A chart with the rows behind it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def section(self) -> str: ...
-    @property
-    def workload(self) -> str | None: ...
-    @property
-    def spec(self) -> dict[str, Any]: ...
-    @property
-    def columns(self) -> Mapping[str, str]: ...
-    @property
-    def rows(self) -> Sequence[Row]: ...
 
 
 @dataclass(frozen=True)
@@ -55,48 +36,49 @@ class Folded:
 class Picture:
     """A chart, drawn when it comes into view, and the table behind it. ``rows``: the key of its rows in the pool."""
 
-    kind = "picture"
     name: str
     title: str
     section: str
-    workload: str | None
+    variant: str
+    facets: dict[str, Any]
     packed: str
-    columns: Sequence[str]
+    columns: str
     rows: str
     count: int
 
 
+@dataclass(frozen=True)
+class Pictures:
+    kind = "pictures"
+    items: Sequence[Picture]
+
+
 def pictures(figures: Sequence[Figure], prefix: str, pool: Pool) -> list[Picture]:
-    """Return charts as a page holds them: what Vega-Lite reads, its rows in the pool."""
-    found = []
-    for figure in figures:
-        spec = figure.spec
-        datasets = {name: pool.add(rows) for name, rows in spec.pop("datasets", {}).items()}
-        found.append(
-            Picture(
-                name=slug(prefix, "figure", figure.name),
-                title=figure.title,
-                section=figure.section,
-                workload=figure.workload,
-                packed=packed({"spec": spec, "datasets": datasets}),
-                columns=figure.columns,
-                rows=pool.add([{name: row[name] for name in {**dict.fromkeys(figure.columns), **_facets(row)}}
-                               for row in figure.rows]),
-                count=len(figure.rows),
-            )
-        )  # fmt: skip
-    return found
+    """Return charts as a page holds them: what Vega-Lite reads, its rows apart."""
+    return [_picture(figure, prefix, pool) for figure in figures]
 
 
-def _facets(row: Row) -> dict[str, None]:
-    return dict.fromkeys(name for name in FACETS if name in row)
+def _picture(figure: Figure, prefix: str, pool: Pool) -> Picture:
+    spec = {name: value for name, value in figure.spec.items() if name != "datasets"}
+    place = figure.place
+    facets = {"workload": place.workload, "device": place.device, "threads": place.threads}
+    return Picture(
+        name=slug(prefix, "figure", figure.name),
+        title=figure.title,
+        section=figure.section,
+        variant=place.variant,
+        facets={name: value for name, value in facets.items() if value is not None},
+        packed=packed(spec),
+        columns=as_json(list(figure.columns.items())),
+        rows=pool.add(list(figure.rows)),
+        count=len(figure.rows),
+    )
 
 
 @dataclass(frozen=True)
 class Winner:
     """What is said of one workload on one device and so many threads, with its picture."""
 
-    kind = "winner"
     facets: dict[str, Any]
     title: str
     sentences: Sequence[str]
@@ -105,14 +87,16 @@ class Winner:
 
 
 @dataclass(frozen=True)
+class Winners:
+    kind = "winners"
+    items: Sequence[Winner]
+
+
+@dataclass(frozen=True)
 class Section:
     key: str
     title: str
     blocks: Sequence[Any]
-
-    @property
-    def tables(self) -> list[View]:
-        return [block for block in self.blocks if isinstance(block, View)]
 
 
 @dataclass(frozen=True)
@@ -137,5 +121,10 @@ class Part:
         """Return the address of a file of the run."""
         return f"{self.folder}/{quote(path)}"
 
-    def of(self, section: str, workload: str | None = None) -> list[Picture]:
-        return [p for p in self.pictures if p.section == section and workload in (None, p.workload)]
+    def of(self, section: str) -> list[Pictures | Folded]:
+        """Return a section's pictures, those of variant ``paper`` folded behind the others."""
+        own = [picture for picture in self.pictures if picture.section == section]
+        published = [picture for picture in own if picture.variant == "paper"]
+        matched = [picture for picture in own if picture.variant != "paper"]
+        folded = [Folded("As published", [Pictures(published)])] if published else []
+        return [*([Pictures(matched)] if matched else []), *folded]

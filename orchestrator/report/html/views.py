@@ -78,8 +78,8 @@ def filled(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
 
 
 def differing(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
-    """Return the columns in which the rows differ."""
-    return [column for column in columns if len({column.of(row) for row in rows}) > 1]
+    """Return the columns in which the rows differ, whatever is not known left out."""
+    return [column for column in columns if len({column.of(row) for row in rows} - {None}) > 1]
 
 
 def _known(value: Any) -> bool:

@@ -1,5 +1,6 @@
 """Who wins on a workload, by how much, how sure, and where it is a tie: two sentences on each group of cells."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from orchestrator.cells import Estimate
@@ -50,6 +51,17 @@ def sentences(group: Sequence[Row]) -> tuple[str, str]:
         f"{words(beaten[0], 'ratio')} times as long."
     )
     return first, _last(beaten[1:], left)
+
+
+def counted(found: Sequence[Sequence[Row]]) -> list[str]:
+    """Return on how many workloads each framework is the fastest, in a sentence; none where there is one group."""
+    if len(found) < 2:
+        return []
+    best = [row for group in found for row in group if row["fastest"]]
+    alone = Counter(row["framework"] for row in best if not row["tie"])
+    wins = ", ".join(f"{name} on {count}" for name, count in alone.most_common()) or "nobody alone"
+    ties = sum(bool(row["tie"]) for row in best)
+    return [f"Of {len(found)} comparisons, the fastest is {wins}" + (f"; {ties} are ties." if ties else ".")]
 
 
 def _last(slower: Sequence[Row], left: Sequence[str], none: str = "Nobody else is compared") -> str:

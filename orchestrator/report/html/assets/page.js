@@ -145,7 +145,8 @@
   }
 
   async function behind(details) {
-    const columns = details.dataset.columns.split(" ");
+    const headers = JSON.parse(details.dataset.columns);
+    const columns = headers.map(([name]) => name);
     const rows = await unpackData(document.getElementById(details.dataset.behind));
     const lines = rows.map((row) => ["", FACETS.map((name) => row[name] ?? null), columns.map((name) => row[name] ?? null)]);
     const kinds = columns.map((name) => {
@@ -157,10 +158,12 @@
     const box = make("div", undefined, { class: "box", role: "region", tabindex: "0", "aria-label": `Rows: ${details.dataset.caption}` });
     const table = make("table");
     const head = make("tr");
-    columns.forEach((name, place) => {
-      head.append(make("th", name.replaceAll("_", " "), { scope: "col", class: kinds[place] === "words" ? "" : "n" }));
+    headers.forEach(([, words], place) => {
+      head.append(make("th", words, { scope: "col", class: kinds[place] === "words" ? "" : "n" }));
     });
-    table.append(make("caption", details.dataset.caption), make("thead"), make("tbody"));
+    const caption = make("caption");
+    caption.append(make("span", details.dataset.caption));
+    table.append(caption, make("thead"), make("tbody"));
     table.tHead.append(head);
     box.append(table);
     root.append(box, make("p", "", { class: "more", role: "status" }));
@@ -196,12 +199,9 @@
     drawn.set(chart, null);
     vega ??= unpack(document.getElementById("vega")).then((program) => (0, eval)(program));
     const figure = chart.closest("figure");
-    const { spec, datasets } = await unpackData(figure.querySelector(".packed"));
-    spec.datasets = {};
-    for (const [name, key] of Object.entries(datasets)) {
-      const rows = await unpackData(document.getElementById(key));
-      spec.datasets[name] = rows.filter((row) => chosen(FACETS.map((facet) => row[facet] ?? null)));
-    }
+    const spec = await unpackData(figure.querySelector(".packed"));
+    const rows = await unpackData(document.getElementById(figure.querySelector("[data-behind]").dataset.behind));
+    spec.datasets = { rows: rows.filter((row) => chosen(FACETS.map((facet) => row[facet] ?? null))) };
     await vega;
     const options = { actions: false, renderer: "svg", config: theme(), tooltip: { theme: dark.matches ? "dark" : "light" } };
     drawn.set(chart, await window.vegaEmbed(chart, spec, options));
@@ -234,7 +234,7 @@
       const words = form.querySelector(`[data-chosen="${name}"]`);
       if (words) words.textContent = left[name].size ? `${boxes.length - left[name].size} of ${boxes.length}` : "all";
     }
-    for (const element of document.querySelectorAll("[data-facet-workload]")) {
+    for (const element of document.querySelectorAll("article, figure")) {
       const values = FACETS.map((name) => element.getAttribute(`data-facet-${name}`));
       element.hidden = !chosen(values);
     }

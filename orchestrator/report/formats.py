@@ -1,0 +1,48 @@
+"""The formats of ``bench report``: which one a file's name or ``--format`` asks for, and what writes it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from orchestrator.errors import UsageError
+from orchestrator.explain import nearest
+from orchestrator.recipe import current_recipes
+from orchestrator.report import page
+from orchestrator.report.tidy import Reported, read_run
+from orchestrator.store import RunStore, write_text
+
+
+def _html(runs: Sequence[Reported], folder: Path, command: str) -> str:
+    from orchestrator.report.html.page import as_html  # what draws charts takes a second to import
+
+    return as_html(runs, folder, command)
+
+
+def _markdown(runs: Sequence[Reported], folder: Path, command: str) -> str:
+    if len(runs) > 1:
+        raise UsageError(["A Markdown page holds one run. Give one, or write an HTML page: --output FILE.html."])
+    (run,) = runs
+    return page.as_page(RunStore(run.folder), run.summary, run.pairs, command)
+
+
+PAGES: dict[str, Callable[[Sequence[Reported], Path, str], str]] = {"html": _html, "markdown": _markdown}
+"""One file of text each, from runs, the folder that it will lie in and the command that makes it again."""
+
+SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown"}
+
+
+def write(folders: Sequence[Path], format: str | None, output: Path | None, command: str) -> str:
+    """Write runs in a format and return what to print: the text itself, where no output is named.
+
+    Raises UsageError and StoreError.
+    """
+    chosen = format or SUFFIXES.get(output.suffix.lower() if output else ".md")
+    if chosen not in PAGES:
+        what = f"Unknown format {chosen!r}." if chosen else f"{output}: its suffix names no format."
+        raise UsageError([f"{what} {nearest(chosen or '', list(PAGES))} Name it by --format."])
+    recipes = current_recipes()
+    runs = [read_run(folder, recipes) for folder in folders]
+    text = PAGES[chosen](runs, output.parent if output else Path(), command)
+    if output is None:
+        return text
+    write_text(output, text)
+    return f"Written: {output}\n"
