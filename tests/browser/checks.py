@@ -83,12 +83,11 @@ def charts(page: Page) -> list[dict[str, Any]]:
     return found
 
 
-def accessibility(page: Page, whole: bool = True) -> list[dict[str, Any]]:
+def accessibility(page: Page) -> list[dict[str, Any]]:
     """Return what axe-core finds, each violation with its impact and the elements that it is on."""
     import axe_playwright_python
 
-    if whole:
-        seen_whole(page)
+    seen_whole(page)
     page.evaluate((Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
     results = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
     return [
