@@ -83,18 +83,22 @@ def charts(page: Page) -> list[dict[str, Any]]:
     return found
 
 
-def accessibility(page: Page) -> list[dict[str, Any]]:
-    """Return what axe-core finds, each violation with its impact and the elements that it is on."""
+def accessibility(page: Page) -> dict[str, list[dict[str, Any]]]:
+    """Return what axe-core finds in each colour scheme: violations with their impact and the elements they are on."""
     import axe_playwright_python
 
     seen_whole(page)
     page.evaluate((Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
-    results = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
-    return [
-        {"rule": item["id"], "impact": item["impact"], "help": item["help"],
-         "on": [f"{node['html'][:160]} {node.get('failureSummary', '')}" for node in item["nodes"][:5]]}
-        for item in results["violations"]
-    ]  # fmt: skip
+    found = {}
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        seen_whole(page)  # charts are drawn anew
+        results = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+        found[scheme] = [
+            {"rule": item["id"], "impact": item["impact"], "on": [node["html"][:160] for node in item["nodes"][:5]]}
+            for item in results["violations"]
+        ]
+    return found
 
 
 def keyboard(page: Page, most: int = 400) -> dict[str, Any]:
