@@ -377,13 +377,20 @@ def show(
         "bench report runs/quick-20260101-120000 --output quick.html",
         "bench report runs/quick-20260101-120000 runs/mine-20260102-090000 --output both.html",
         "bench report runs/quick-20260101-120000 --output quick.md",
+        "bench report runs/quick-20260101-120000 --format pdf --output figures",
     )
 )
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Runs' folders; each is a part of the page.")],
-    output: Annotated[Path | None, typer.Option(help="The file to write. Default: to the terminal.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write, or the folder. Default: to the terminal.")
+    ] = None,
     format: Annotated[
-        str | None, typer.Option(help="html or markdown, whatever the file is called. Default: by its suffix.")
+        str | None,
+        typer.Option(
+            help="html or markdown, whatever the file is called. Default: by its suffix. "
+            "svg, pdf: figures for a paper; latex: their tables; csv: all data. Those write a folder of files."
+        ),
     ] = None,
 ) -> None:
     """Write runs as a page: who wins, why to believe it, and where each number comes from.

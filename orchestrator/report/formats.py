@@ -7,8 +7,9 @@ from orchestrator.errors import UsageError
 from orchestrator.explain import nearest
 from orchestrator.recipe import current_recipes
 from orchestrator.report import page
+from orchestrator.report.files import FOLDERS
 from orchestrator.report.tidy import Reported, read_run
-from orchestrator.store import RunStore, write_text
+from orchestrator.store import RunStore, write_bytes, write_text
 
 
 def _html(runs: Sequence[Reported], folder: Path, command: str) -> str:
@@ -36,13 +37,26 @@ def write(folders: Sequence[Path], format: str | None, output: Path | None, comm
     Raises UsageError and StoreError.
     """
     chosen = format or SUFFIXES.get(output.suffix.lower() if output else ".md")
-    if chosen not in PAGES:
+    if chosen not in (*PAGES, *FOLDERS):
         what = f"Unknown format {chosen!r}." if chosen else f"{output}: its suffix names no format."
-        raise UsageError([f"{what} {nearest(chosen or '', list(PAGES))} Name it by --format."])
+        raise UsageError([f"{what} {nearest(chosen or '', [*PAGES, *FOLDERS])} Name it by --format."])
+    if chosen in FOLDERS and (output is None or output.is_file()):
+        what = f"{output} is a file." if output else "No folder is named."
+        raise UsageError([f"Format {chosen} is a folder of files. {what} Name a folder by --output."])
     recipes = current_recipes()
     runs = [read_run(folder, recipes) for folder in folders]
+    if chosen in FOLDERS and output is not None:
+        return _write_folder(chosen, runs, output)
     text = PAGES[chosen](runs, output.parent if output else Path(), command)
     if output is None:
         return text
     write_text(output, text)
     return f"Written: {output}\n"
+
+
+def _write_folder(format: str, runs: Sequence[Reported], folder: Path) -> str:
+    count = 0
+    for name, content in FOLDERS[format](runs):
+        write_bytes(folder / name, content)
+        count += 1
+    return f"Written: {count} files in {folder}\n"

@@ -3,9 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from orchestrator.report.charts.code import agreement, lines
 from orchestrator.report.charts.figure import Figure, slug
+from orchestrator.report.charts.papers import papers
+from orchestrator.report.charts.scaling import scaling
 from orchestrator.report.charts.times import times
 from orchestrator.report.charts.training import accuracy_time, convergence
+from orchestrator.report.charts.usage import phases, resources
 from orchestrator.report.charts.winners import winners
 from orchestrator.report.tidy import Tables
 
@@ -13,9 +17,15 @@ __all__ = ["SECTIONS", "Figure", "figures"]
 
 SECTIONS: dict[str, Callable[[Tables], Iterator[Figure]]] = {
     "winners": winners,
+    "papers": papers,
     "times": times,
     "convergence": convergence,
     "accuracy_time": accuracy_time,
+    "scaling": scaling,
+    "resources": resources,
+    "phases": phases,
+    "lines": lines,
+    "agreement": agreement,
 }
 
 

@@ -5,6 +5,7 @@ or dark, for a screen or for paper. It reads the rows of its figure, which stand
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import ceil, floor, log10
 from typing import Any
 
 import altair as alt
@@ -76,6 +77,11 @@ def single(chart: alt.Chart, **properties: Any) -> Spec:
     return {name: value for name, value in spec.items() if name not in ("$schema", "config", "data")} | properties
 
 
+def heading(text: str) -> Spec:
+    """Return the title of a panel."""
+    return {"text": text, "fontWeight": "normal", "fontSize": 11}
+
+
 def once(chart: alt.Chart) -> Spec:
     """Return a mark that is drawn once, whatever rows there are."""
     return single(chart, data={"values": [{}]})
@@ -88,7 +94,7 @@ def layers(*charts: alt.Chart | Spec, **properties: Any) -> Spec:
 
 
 def grid(panels: Sequence[Spec], columns: int, rows_alike: bool = False, spacing: int = 16) -> Spec:
-    """Return panels side by side, with one legend for all. ``rows_alike``: each has the same frameworks down its side."""
+    """Return panels side by side, with one legend for all. ``rows_alike``: all with the same frameworks at the left."""
     shared = ("stroke", "fill", "shape", "strokeDash", *(["y"] if rows_alike else []))
     scales = dict.fromkeys(shared, "shared")
     return {"concat": list(panels), "columns": columns, "spacing": spacing, "resolve": {"scale": scales}}
@@ -111,13 +117,26 @@ def by_framework(order: Sequence[str], **axis: Any) -> alt.Y:
     return alt.Y("framework:N", sort=list(order), title=None, axis={"labelLimit": 160, "ticks": False, **axis})
 
 
-def logarithmic(field: str, title: str, **axis: Any) -> alt.X:
-    return alt.X(
-        f"{field}:Q",
-        title=title,
-        scale={"type": "log", "nice": False, "padding": 12},
-        axis=dict(format="~g", labelOverlap="greedy", tickCount=4, **axis),
-    )
+def logarithmic(field: str, title: str, rows: Iterable[Row]) -> dict[str, Any]:
+    """Return the arguments of a logarithmic axis for a field of these rows."""
+    values = [row[field] for row in rows if row[field] is not None and row[field] > 0]
+    there = _round_values(min(values), max(values))
+    lines = {"values": there} if there else {"tickCount": 4}
+    return {
+        "shorthand": f"{field}:Q",
+        "title": title,
+        "scale": {"type": "log", "nice": False, "padding": 12},
+        "axis": {"format": "~g", "labelOverlap": "greedy", **lines},
+    }
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """Return where a logarithmic axis has its lines: at 1, 2, 5, at powers of ten; none: wherever Vega puts them."""
+    if high < 3 * low:
+        return []
+    steps = (1, 2, 5) if high < 200 * low else (1,)
+    exponents = range(floor(log10(low)), ceil(log10(high)) + 1)
+    return [float(f"{step}e{exponent}") for exponent in exponents for step in steps]
 
 
 def hints(columns: Mapping[str, str], numbers: Iterable[str] = ()) -> list[alt.Tooltip]:

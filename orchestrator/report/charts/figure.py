@@ -27,12 +27,13 @@ class Place:
     workload: str | None
     variant: str
     device: str
-    threads: int
+    threads: int | None = None  # None: several
 
     @property
     def words(self) -> str:
         """Return ``cpu, 1 thread``, and that it is as published, where it is."""
-        words = f"{self.device}, {self.threads} {'thread' if self.threads == 1 else 'threads'}"
+        threads = "" if self.threads is None else f", {self.threads} {'thread' if self.threads == 1 else 'threads'}"
+        words = self.device + threads
         return words + (", as published" if self.variant == "paper" else "")
 
     @property
@@ -45,7 +46,7 @@ class Figure:
     """A chart with the sentence that says what it shows and the table behind it.
 
     ``name``: good as an HTML id and as a file's name; ``columns``: key -> header with its unit, of ``rows``, which may
-    have more that only the chart needs.
+    have more that only the chart needs; ``across``: the column whose values stand side by side in a paper's table.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Figure:
     chart: Spec
     columns: Mapping[str, str]
     rows: Sequence[Row]
+    across: str | None = None
 
     @property
     def workload(self) -> str | None:
@@ -67,11 +69,18 @@ class Figure:
 
 
 def figure(
-    name: str, title: str, section: str, place: Place, chart: Spec, columns: Mapping[str, str], rows: Sequence[Row]
+    name: str,
+    title: str,
+    section: str,
+    place: Place,
+    chart: Spec,
+    columns: Mapping[str, str],
+    rows: Sequence[Row],
+    across: str | None = None,
 ) -> Figure:
     """Return a figure, its name made whole by its place."""
     parts = (name, place.workload, place.variant if place.variant == "paper" else None, place.device, place.threads)
-    return Figure(slug(*parts), title, section, place, chart, columns, rows)
+    return Figure(slug(*parts), title, section, place, chart, columns, rows, across)
 
 
 def slug(*parts: object) -> str:
@@ -88,8 +97,22 @@ def places(rows: Iterable[Row], whole: bool = False) -> dict[Place, list[Row]]:
     return dict(sorted(found.items(), key=lambda item: _order(item[0])))
 
 
-def _order(place: Place) -> tuple[str, str, str, str, int]:
-    return place.run, place.workload or "", place.variant, place.device, place.threads
+def _order(place: Place) -> tuple[Any, ...]:
+    return place.run, natural(place.workload or ""), place.variant, place.device, place.threads or 0
+
+
+def natural(text: str) -> list[tuple[bool, int, str]]:
+    """Return a key that puts mlp-1x64 before mlp-1x512."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", text)
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
+
+
+def by_workload(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Return rows by their workloads, in natural order."""
+    found: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: natural(row["workload"])):
+        found.setdefault(row["workload"], []).append(row)
+    return found
 
 
 def final(cells: Iterable[Row]) -> list[Row]:

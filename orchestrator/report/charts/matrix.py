@@ -11,6 +11,8 @@ from orchestrator.report.charts.figure import labels_of
 from orchestrator.report.tidy import Row
 
 PALE, DEEP = "#e3edf8", "#0b3b78"  # cells bring their own background, so they read the same on light and dark
+WIDEST = 560  # pixels, so that a page of a paper has room for it
+NARROWEST = 34  # pixels of a cell that has room for its words
 
 
 def matrix(
@@ -18,32 +20,31 @@ def matrix(
     across: str,
     value: str,
     columns: Mapping[str, str],
+    order: Sequence[str],
     log: bool = False,
-    names: bool = True,
     step: int = 34,
-    order: Sequence[str] | None = None,
 ) -> Spec:
     """Return the matrix of rows with ``framework``, ``across``, ``value`` and ``words``, in the order of the rows.
 
-    ``names``: whether the frameworks stand at the left, or a matrix beside it has them.
+    ``order``: of what stands across. Where there is too much of that, the words are left out.
     """
-    labels = labels_of(rows)
-    numbers = [row[value] for row in rows]
-    low, high = min(numbers), max(numbers)
-    if low == high:
-        high = low + abs(low) or 1.0
-    scale = {"type": "log" if log else "linear", "domain": [low, high], "range": [PALE, DEEP]}
-    middle = sqrt(low * high) if log else (low + high) / 2
+    there = [name for name in order if any(row[across] == name for row in rows)]
+    step = min(step, WIDEST // len(there))
     axis = {"labelAngle": -45, "orient": "top", "labelLimit": 140, "ticks": False, "domain": False}
     base = draw.of_rows().encode(
-        x=alt.X(f"{across}:N", title=None, sort=order and list(order), axis=axis),
-        y=draw.by_framework(labels, domain=False, labels=names),
+        x=alt.X(f"{across}:N", title=None, sort=there, axis=axis),
+        y=draw.by_framework(labels_of(rows), domain=False),
     )
-    cells = base.mark_rect().encode(
-        color=alt.Color(f"{value}:Q", scale=scale, legend=None), tooltip=draw.hints(columns, [value])
-    )
-    words = base.mark_text(fontSize=9).encode(
-        text="words:N",
-        color=alt.condition(f"datum['{value}'] > {middle}", alt.value("#ffffff"), alt.value("#000000")),
-    )
-    return draw.layers(cells, words, width={"step": step}, height={"step": draw.STEP})
+    low, high = _ends([row[value] for row in rows])
+    scale = {"type": "log" if log else "linear", "domain": [low, high], "range": [PALE, DEEP]}
+    colour = alt.Color(f"{value}:Q", scale=scale, legend=None)
+    cells = base.mark_rect().encode(color=colour, tooltip=draw.hints(columns, [value]))
+    middle = sqrt(low * high) if log else (low + high) / 2
+    ink = alt.condition(f"datum['{value}'] > {middle}", alt.value("#ffffff"), alt.value("#000000"))
+    words = [base.mark_text().encode(text="words:N", color=ink)] if step >= NARROWEST else []
+    return draw.layers(cells, *words, width={"step": step}, height={"step": draw.STEP})
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    return (low, high) if low < high else (low, low + (abs(low) or 1.0))

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+import altair as alt
+
 from orchestrator.report.charts import draw
 from orchestrator.report.charts.draw import Drawn, Spec
 from orchestrator.report.charts.figure import Figure, figure, final, labels_of, only, places, positive
@@ -35,14 +37,16 @@ def _in_milliseconds(row: Row) -> Row:
 def _panels(rows: Sequence[Row]) -> Spec:
     measured = ("train_seconds", "predict_seconds", "latency_milliseconds")
     there = [name for name in measured if any(positive(row, name) for row in rows)]
-    return draw.grid([_panel(labels_of(rows), name, first=name == there[0]) for name in there], columns=len(there))
+    panels = [_panel(rows, name, first=name == there[0]) for name in there]
+    return draw.grid(panels, columns=len(there), rows_alike=True)
 
 
-def _panel(labels: Sequence[str], name: str, first: bool) -> Spec:
+def _panel(rows: Sequence[Row], name: str, first: bool) -> Spec:
+    labels = labels_of(rows)
     drawn = Drawn(labels)
     base = draw.of_rows().encode(y=draw.by_framework(labels, labels=first)).transform_filter(f"datum['{name}'] > 0")
     points = base.mark_point(size=70, strokeWidth=2, opacity=1)
-    x, hints = draw.logarithmic(name, COLUMNS[name]), draw.hints(COLUMNS, NUMBERS)
+    x, hints = alt.X(**draw.logarithmic(name, COLUMNS[name], rows)), draw.hints(COLUMNS, NUMBERS)
     charts = [points.encode(x=x, tooltip=hints, **drawn.points())]
     if f"{name}_low" in COLUMNS:
         spans = base.transform_filter(draw.has(f"{name}_low")).mark_rule(strokeWidth=2)

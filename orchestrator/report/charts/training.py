@@ -9,6 +9,7 @@ from orchestrator.report.charts.draw import Drawn, Spec
 from orchestrator.report.charts.figure import (
     SCORES,
     Figure,
+    by_workload,
     figure,
     final,
     known,
@@ -44,15 +45,15 @@ def _curves(rows: Sequence[Row], columns: Mapping[str, str], values: Sequence[st
     shown = [name for name in values if name in SCORES]
     shown += [name for name in LOSSES if name in values][:1]
     drawn = Drawn(labels_of(rows), draw.legend())
-    return draw.grid([_curve(columns, name, against, drawn) for name in shown for against in AGAINST], columns=2)
+    return draw.grid([_curve(rows, columns, name, against, drawn) for name in shown for against in AGAINST], columns=2)
 
 
-def _curve(columns: Mapping[str, str], value: str, against: str, drawn: Drawn) -> Spec:
+def _curve(rows: Sequence[Row], columns: Mapping[str, str], value: str, against: str, drawn: Drawn) -> Spec:
     left = against == "epoch"
     epochs = alt.X("epoch:Q", title="epoch", axis={"tickMinStep": 1, "format": "d"}, scale={"zero": False})
     y = alt.Y(f"{value}:Q", title=columns[value] if left else None, scale={"zero": False}, axis=FEW_TICKS)
     base = draw.of_rows().transform_filter(f"{draw.has(value)} && datum['{against}'] > 0")
-    base = base.encode(x=epochs if left else draw.logarithmic(against, AGAINST[against]), y=y)
+    base = base.encode(x=epochs if left else alt.X(**draw.logarithmic(against, AGAINST[against], rows)), y=y)
     numbers = [name for name in columns if name not in ("framework", "epoch")]
     points = base.mark_point(size=30, opacity=1, strokeWidth=1.5)
     return draw.layers(
@@ -77,10 +78,7 @@ def accuracy_time(tables: Tables) -> Iterator[Figure]:
 
 def _scatters(rows: Sequence[Row], score: str, columns: Mapping[str, str]) -> Spec:
     drawn = Drawn(sorted(labels_of(rows)), draw.legend())
-    by_workload: dict[str, list[Row]] = {}
-    for row in rows:
-        by_workload.setdefault(row["workload"], []).append(row)
-    panels = [_scatter(name, own, score, columns, drawn) for name, own in by_workload.items()]
+    panels = [_scatter(name, own, score, columns, drawn) for name, own in by_workload(rows).items()]
     return draw.grid(panels, columns=4)
 
 
@@ -91,13 +89,13 @@ def _scatter(workload: str, rows: Sequence[Row], score: str, columns: Mapping[st
         .transform_filter(alt.FieldEqualPredicate(field="workload", equal=workload))
         .mark_point(size=60, strokeWidth=1.5, opacity=1)
         .encode(
-            x=draw.logarithmic("train_seconds", "training, s"),
+            x=alt.X(**draw.logarithmic("train_seconds", "training, s", rows)),
             y=y,
             tooltip=draw.hints(columns, ["train_seconds", score]),
             **drawn.points(),
         )
     )
-    return draw.single(chart, width=115, height=110, title={"text": workload, "fontWeight": "normal", "fontSize": 11})
+    return draw.single(chart, width=115, height=110, title=draw.heading(workload))
 
 
 def _wide(rows: Sequence[Row], score: str) -> list[float]:

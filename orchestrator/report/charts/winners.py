@@ -9,6 +9,7 @@ from orchestrator.report.charts.draw import Drawn, Spec
 from orchestrator.report.charts.figure import (
     Figure,
     Place,
+    by_workload,
     figure,
     final,
     known,
@@ -43,38 +44,47 @@ def winners(tables: Tables) -> Iterator[Figure]:
     for place, rows in places(cells).items():
         title = f"How many times as long as the fastest each framework trains on {place.on}"
         shown = _with_places(rows)
-        chart = ratios(labels_of(shown), "training time over the fastest's")
-        yield figure("ratio", title, "winners", place, chart, OF_A_WORKLOAD, only(shown, OF_A_WORKLOAD))
+        chart = ratios(shown, "training time over the fastest's")
+        yield figure("ratio", title, "winners", place, chart, OF_A_WORKLOAD, only(shown, [*OF_A_WORKLOAD, "words"]))
 
 
 def _overall(place: Place, rows: Sequence[Row]) -> Figure:
     count = rows[0]["workloads"]
     title = f"How many times as long as the fastest each framework trains over {count} workloads ({place.words})"
     shown = _with_places(rows)
-    chart = ratios(labels_of(shown), "geometric mean of the training times over the fastest's")
-    return figure("overall", title, "winners", place, chart, COLUMNS, only(shown, COLUMNS))
+    chart = ratios(shown, "geometric mean of the training times over the fastest's")
+    return figure("overall", title, "winners", place, chart, COLUMNS, only(shown, [*COLUMNS, "words"]))
 
 
 def _with_places(rows: Sequence[Row]) -> list[Row]:
     ranked = sorted(rows, key=lambda row: float(row["ratio"]))
-    return [row | {"place": _place(row)} for row in ranked]
+    return [row | {"place": _place(row), "words": _words(row)} for row in ranked]
 
 
-def _place(row: Row) -> str:
+def _place(row: Row) -> str | None:
+    if row["tie"] is None:
+        return None
+    if row["fastest"]:
+        return "fastest, tie" if row["tie"] else "fastest"
+    return "tie" if row["tie"] else "slower"
+
+
+def _words(row: Row) -> str:
     if row["fastest"]:
         return "fastest, tie" if row["tie"] else "fastest"
     return with_words(row, "ratio") + (" tie" if row["tie"] else "")
 
 
-def ratios(labels: Sequence[str], title: str, width: int = 330) -> Spec:
+def ratios(rows: Sequence[Row], title: str, width: int = 330) -> Spec:
     """Return ratios with their intervals, a row for each framework; their words stand at the right."""
+    labels = labels_of(rows)
     drawn = Drawn(labels)
     base = draw.of_rows().encode(y=draw.by_framework(labels))
-    x = draw.logarithmic("ratio", f"{title} (log scale)")
+    x = alt.X(**draw.logarithmic("ratio", f"{title} (log scale)", rows))
     one = draw.once(draw.of_rows().mark_rule(stroke=draw.QUIET, strokeDash=[2, 2]).encode(x=alt.datum(1)))
     lines = base.transform_filter(draw.has("ratio_low")).mark_rule(strokeWidth=2)
     points = base.mark_point(size=70, strokeWidth=2, opacity=1)
-    words = base.mark_text(align="left").encode(x=alt.value(width + 8), text="place:N")
+    words = base.mark_text(align="left").encode(x=alt.value({"expr": "width + 8"}), text="words:N")
     return draw.layers(
         one,
         lines.encode(x=alt.X("ratio_low:Q"), x2="ratio_high:Q", color=drawn.colour()),
@@ -93,6 +103,6 @@ def _matrix(place: Place, rows: Sequence[Row]) -> Figure:
         total.setdefault(row["framework"], []).append(row["ratio"])
     order = sorted(total, key=lambda label: sum(total[label]) / len(total[label]))
     shown.sort(key=lambda row: order.index(row["framework"]))
-    chart = matrix(shown, "workload", "ratio", columns, log=True)
+    chart = matrix(shown, "workload", "ratio", columns, list(by_workload(shown)), log=True)
     title = f"Training time over the fastest's, for each framework and workload ({place.words})"
     return figure("ratios", title, "winners", place, chart, columns, only(shown, [*columns, "words"]))

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import zlib
+from functools import cache
 from typing import Any
 
 
@@ -38,6 +39,7 @@ class Pool:
         return key
 
 
+@cache
 def slug(*parts: object) -> str:
     """Return an HTML id that says what it is of; different parts of ordinary names give different ids."""
     words = ("-".join(re.findall(r"[A-Za-z0-9_.]+", str(part))) for part in parts)

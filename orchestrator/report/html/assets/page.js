@@ -59,8 +59,9 @@
     return cell;
   }
 
+  const words = new Intl.Collator("en", { numeric: true });
   const compare = (a, b) =>
-    typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true });
+    typeof a === "number" && typeof b === "number" ? a - b : words.compare(String(a), String(b));
   const chosen = (facets) => facets.every((value, place) => value === null || !left[FACETS[place]].has(String(value)));
   const filtering = () => FACETS.some((name) => left[name].size);
 
@@ -203,7 +204,7 @@
     const rows = await unpackData(document.getElementById(figure.querySelector("[data-behind]").dataset.behind));
     spec.datasets = { rows: rows.filter((row) => chosen(FACETS.map((facet) => row[facet] ?? null))) };
     await vega;
-    const options = { actions: false, renderer: "svg", config: theme(), tooltip: { theme: dark.matches ? "dark" : "light" } };
+    const options = { actions: false, logLevel: 1, renderer: "svg", config: theme(), tooltip: { theme: dark.matches ? "dark" : "light" } };
     drawn.set(chart, await window.vegaEmbed(chart, spec, options));
     chart.setAttribute("role", "img");
     chart.setAttribute("aria-label", `${figure.querySelector("figcaption").textContent} The rows behind it follow.`);
