@@ -40,8 +40,7 @@ def look(browser: Browser, pages: Path) -> Any:
 
 def test_the_page_without_a_defect_is_right(look: Any) -> None:
     assert look(checks.nothing).faults == []
-    assert look(checks.accessibility).found == []
-    assert look(checks.accessibility, scheme="dark").found == []
+    assert look(checks.accessibility).found == {"light": [], "dark": []}
     assert look(checks.whole, width=360).found["overflow"] == {"wider_by": 0, "wide": []}
     assert look(checks.printed, media="print").found["pages"] == 1
     assert look(checks.keyboard).found["unreached"] == []
@@ -90,14 +89,14 @@ def test_what_a_page_asks_the_network_or_the_disk_for_is_seen(look: Any, markup:
     ],
 )  # fmt: skip
 def test_what_shuts_a_reader_out_is_seen(look: Any, old: str, new: str, rule: str) -> None:
-    found = look(checks.accessibility, old, new, width=360).found
+    found = look(checks.accessibility, old, new, width=360).found["light"]
     assert rule in [item["rule"] for item in found if item["impact"] in ("serious", "critical")]
 
 
 def test_a_contrast_that_is_too_low_in_the_dark_alone_is_seen(look: Any) -> None:
-    change = ("color: #ddd; background: #111", "color: #333; background: #111")
-    assert look(checks.accessibility, *change).found == []
-    assert [item["rule"] for item in look(checks.accessibility, *change, scheme="dark").found] == ["color-contrast"]
+    found = look(checks.accessibility, "color: #ddd; background: #111", "color: #333; background: #111").found
+    assert found["light"] == []
+    assert [item["rule"] for item in found["dark"]] == ["color-contrast"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from jinja2 import Environment
 
 from orchestrator.cells import Cell
 from orchestrator.cli import app
-from orchestrator.report.html import page as html_page
+from orchestrator.report.html import template
 from orchestrator.store import RunStore
 from orchestrator.summary import Summary, summarise
 from tests.browser import checks
@@ -65,7 +65,7 @@ def test_a_template_that_does_not_escape_is_caught(
 ) -> None:
     """The same page by a template without autoescaping: what names bring in is made, and complained of."""
     right, wrong = page("markup"), page("markup").with_name("unescaped.html")
-    monkeypatch.setattr(html_page, "Environment", lambda **how: Environment(**{**how, "autoescape": False}))
+    monkeypatch.setattr(template, "Environment", lambda **how: Environment(**{**how, "autoescape": False}))
     app(["report", str(right.with_suffix("")), "--output", str(wrong)], standalone_mode=False)
     seen = browser(checks.whole, wrong)
     assert seen.found["made"] > 0
