@@ -1,11 +1,13 @@
 """The sections that answer a reader's questions, from who wins to how far frameworks agree."""
 
 from collections.abc import Sequence
+from statistics import median
+from typing import Any
 
 from orchestrator import notes
 from orchestrator.report import study, tables
 from orchestrator.report.html import winners
-from orchestrator.report.html.columns import of_cells, plain, round_of, where
+from orchestrator.report.html.columns import CELL, of_cells, plain, round_of, where
 from orchestrator.report.html.parts import Folded, Listed, Part, Section, Winner, Winners, Words
 from orchestrator.report.html.views import Column, View, filled
 from orchestrator.report.tidy import Row, last_rows
@@ -97,7 +99,6 @@ def convergence(part: Part) -> Section:
     rows = part.tables["epochs"]
     numbers = [
         ("train_seconds", "training s"),
-        ("elapsed_seconds", "training s so far"),
         ("train_loss", "training loss"),
         ("test_loss", "test loss"),
         ("accuracy", "accuracy"),
@@ -129,6 +130,9 @@ def scaling(part: Part) -> Section:
     return Section("scaling", "Scaling: depth, width, threads", part.of("scaling") or [Words(words, True)])
 
 
+SWITCHES = ("voluntary_switches", "involuntary_switches")
+
+
 def resources(part: Part) -> Section:
     rows = part.tables["resources"]
     numbers = [
@@ -137,8 +141,6 @@ def resources(part: Part) -> Section:
         ("mean_rss_bytes", "mean resident bytes"),
         ("peak_rss_bytes", "peak resident bytes"),
         ("memory_percent", "memory %"),
-        ("voluntary_switches", "voluntary switches"),
-        ("involuntary_switches", "involuntary switches"),
         ("throttled_seconds", "throttled s"),
         ("energy_joules", "energy J"),
         ("gpu_percent", "GPU %"),
@@ -151,6 +153,7 @@ def resources(part: Part) -> Section:
         *where(part, rows),
         Column("phase", "phase"),
         *plain(numbers, rows),
+        *filled([Column(name, name.replace("_", " "), "count") for name in SWITCHES], rows),
         Column("samples", "samples", "count"),
     ]
     table = View(part.id("resources"), "What each used in every phase, medians over the rounds", columns, rows)
@@ -161,9 +164,12 @@ def resources(part: Part) -> Section:
 
 
 def phases(part: Part) -> Section:
-    rows = part.tables["phases"]
-    columns = [*where(part, rows), round_of(), Column("phase", "phase"), Column("seconds", "s", "number")]
-    table = View(part.id("phases"), "Seconds of every job in each of its phases", columns, rows, first=10)
+    found: dict[tuple[Any, ...], list[float]] = {}
+    for row in part.tables["phases"]:
+        found.setdefault(tuple(row[name] for name in (*CELL, "phase")), []).append(row["seconds"])
+    rows = [dict(zip((*CELL, "phase"), key, strict=True), seconds=median(seconds)) for key, seconds in found.items()]
+    columns = [*where(part, rows), Column("phase", "phase"), Column("seconds", "s", "number")]
+    table = View(part.id("phases"), "Seconds of a job in each of its phases, medians over the rounds", columns, rows)
     return _section(part, "phases", "Where the time goes", [table], rows, "No job has a result yet.")
 
 
