@@ -92,7 +92,6 @@ def accessibility(page: Page) -> dict[str, list[dict[str, Any]]]:
     found = {}
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        seen_whole(page)  # charts are drawn anew
         results = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
         found[scheme] = [
             {"rule": item["id"], "impact": item["impact"], "on": [node["html"][:160] for node in item["nodes"][:5]]}
