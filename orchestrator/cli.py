@@ -407,6 +407,23 @@ def report(
 
 @app.command(
     epilog=examples(
+        "bench index reports",
+    )
+)
+def index(
+    folder: Annotated[Path, typer.Argument(help="The folder with the HTML pages of bench report.")],
+) -> None:
+    """List a folder's reports in its index.html.
+
+    Each with its suite, date, frameworks and machine, the newest run first, from what the pages themselves say.
+    """
+    from orchestrator.report.index import write_index
+
+    out.print(f"Written: {write_index(folder)}", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command(
+    epilog=examples(
         "bench schema suite              every field of a suite's file",
         "bench schema summary            what `bench show RUN --format json` prints",
     )

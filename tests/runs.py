@@ -202,7 +202,7 @@ def study(folder: Path) -> Path:
     request = Request(
         suite="kovalev2016",
         frameworks="tf,torch,keras,theano",
-        workloads="tanh-1x100,tanh-2x100,tanh-4x100,relu-1x64,relu-1x1024",
+        workloads="tanh-1x100,tanh-2x100,tanh-1x1024",
         variant="both",
         threads=[1],
         repeats=3,

@@ -14,16 +14,16 @@ if TYPE_CHECKING:  # the tests import this module too, and have no Playwright
 CHART = "[data-chart]"
 
 DRAWN = """chart => {
-  const svg = chart.querySelector("svg"), canvas = chart.querySelector("canvas");
-  const box = (svg || canvas || chart).getBoundingClientRect();
+  const svg = chart.querySelector("svg");
+  const box = (svg || chart).getBoundingClientRect();
   const marks = {};
   for (const group of chart.querySelectorAll("svg g[class*='mark-']")) {
     if (!group.matches(".role-mark, .role-mark *")) continue;
     const kind = [...group.classList].find(name => name.startsWith("mark-")).slice(5);
-    const count = group.querySelectorAll(":scope > path, :scope > text").length;
+    const count = group.querySelectorAll(":scope > :is(path, line, text)").length;
     if (kind !== "group") marks[kind] = (marks[kind] || 0) + count;
   }
-  return {id: chart.closest("[id]").id, width: box.width, height: box.height, drawn: Boolean(svg || canvas), marks};
+  return {id: chart.closest("[id]").id, width: box.width, height: box.height, drawn: Boolean(svg), marks};
 }"""
 
 OVERFLOWING = """() => {
@@ -73,35 +73,30 @@ def seen_whole(page: Page) -> None:
 
 
 def charts(page: Page) -> list[dict[str, Any]]:
-    """Return each chart as it is drawn once it is in view: its size, and its marks by their kind."""
+    """Return each chart that is not filtered out, drawn once it is in view: its size, and its marks by their kind."""
     found = []
     for chart in page.locator(CHART).all():
-        if not chart.evaluate("chart => Boolean(chart.closest('details:not([open])'))"):
+        if chart.evaluate("chart => chart.checkVisibility()"):
             chart.scroll_into_view_if_needed()
-            page.wait_for_function("chart => chart.querySelector('svg, canvas')", arg=chart.element_handle())
-        found.append(chart.evaluate(DRAWN))
+            page.wait_for_function("chart => chart.querySelector('svg')", arg=chart.element_handle())
+            found.append(chart.evaluate(DRAWN))
     return found
 
 
-def accessibility(page: Page, whole: bool = True) -> list[dict[str, Any]]:
-    """Return what axe-core finds, each violation with its impact and the elements that it is on."""
+def accessibility(page: Page) -> dict[str, list[dict[str, Any]]]:
+    """Return what axe-core finds in each colour scheme: violations with their impact and the elements they are on."""
     import axe_playwright_python
 
-    if whole:
-        seen_whole(page)
-    page.evaluate((Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
-    results = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
-    return [
-        {"rule": item["id"], "impact": item["impact"], "help": item["help"],
-         "on": [f"{node['html'][:160]} {node.get('failureSummary', '')}" for node in item["nodes"][:5]]}
-        for item in results["violations"]
-    ]  # fmt: skip
-
-
-def overflow(page: Page) -> dict[str, Any]:
-    """Return by how much the page is wider than its window, and which elements stick out of it."""
     seen_whole(page)
-    found: dict[str, Any] = page.evaluate(OVERFLOWING)
+    page.evaluate((Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
+    found = {}
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        results = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+        found[scheme] = [
+            {"rule": item["id"], "impact": item["impact"], "on": [node["html"][:160] for node in item["nodes"][:5]]}
+            for item in results["violations"]
+        ]
     return found
 
 
@@ -117,15 +112,48 @@ def keyboard(page: Page, most: int = 400) -> dict[str, Any]:
     return {"stops": stops, "unreached": page.evaluate(UNREACHED) if len(stops) < most else []}
 
 
-def text(page: Page) -> dict[str, Any]:
-    """Return the text that a reader sees once all is unfolded, and the elements that markup in names would make."""
+def whole(page: Page) -> dict[str, Any]:
+    """Return what is on the page once all is unfolded: its charts, what sticks out of it, and what markup made."""
     seen_whole(page)
+    made = "() => document.querySelectorAll('img, iframe, object, embed, [onerror], [onload]').length"
     return {
+        "charts": charts(page),
+        "overflow": page.evaluate(OVERFLOWING),
         "text": page.evaluate("() => document.body.innerText"),
-        "made": page.evaluate(
-            "() => document.querySelectorAll('img, iframe, object, embed, [onerror], [onload]').length"
-        ),
+        "made": page.evaluate(made),
     }
+
+
+def rows(page: Page, table: str) -> list[list[str]]:
+    """Return the cells of a table's rows, as a reader sees them."""
+    found: list[list[str]] = page.locator(f"#{table} tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.cells].map(cell => cell.innerText.trim()))"
+    )
+    return found
+
+
+def sorting(page: Page, table: str, header: str) -> dict[str, Any]:
+    """Sort a table by a column twice, by the keyboard; return its rows before, after the first and after the second."""
+    steps = [{"rows": rows(page, table), "said": None}]
+    button = page.locator(f"#{table} thead button", has_text=header).first
+    for key in ("Enter", "Space"):
+        button.focus()
+        page.keyboard.press(key)
+        page.wait_for_timeout(300)
+        said = button.locator("xpath=ancestor::th").get_attribute("aria-sort")
+        steps.append({"rows": rows(page, table), "said": said})
+    return {"place": button.evaluate("button => button.closest('th').cellIndex"), "steps": steps}
+
+
+def filtering(page: Page, table: str, facet: str, value: str) -> dict[str, Any]:
+    """Leave a value of a facet out, by the keyboard; return a table's rows and the charts that are left."""
+    box = page.locator(f"input[name='{facet}'][value='{value}']")
+    page.locator("details.facet", has=box).locator("summary").focus()
+    page.keyboard.press("Enter")
+    box.focus()
+    page.keyboard.press("Space")
+    page.wait_for_timeout(300)
+    return {"rows": rows(page, table), "status": page.locator(f"#{table} .more").inner_text(), "charts": charts(page)}
 
 
 def printed(page: Page) -> dict[str, Any]:
@@ -141,7 +169,7 @@ def drawn(page: Page) -> dict[str, float]:
     page.wait_for_function(
         """selector => [...document.querySelectorAll(selector)]
           .filter(chart => (box => box.bottom > 0 && box.top < innerHeight)(chart.getBoundingClientRect()))
-          .every(chart => chart.querySelector("svg, canvas"))""",
+          .every(chart => chart.querySelector("svg"))""",
         arg=CHART,
         polling=10,
     )

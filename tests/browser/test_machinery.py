@@ -40,9 +40,8 @@ def look(browser: Browser, pages: Path) -> Any:
 
 def test_the_page_without_a_defect_is_right(look: Any) -> None:
     assert look(checks.nothing).faults == []
-    assert look(checks.accessibility).found == []
-    assert look(checks.accessibility, scheme="dark").found == []
-    assert look(checks.overflow, width=360).found == {"wider_by": 0, "wide": []}
+    assert look(checks.accessibility).found == {"light": [], "dark": []}
+    assert look(checks.whole, width=360).found["overflow"] == {"wider_by": 0, "wide": []}
     assert look(checks.printed, media="print").found["pages"] == 1
     assert look(checks.keyboard).found["unreached"] == []
     assert [stop["name"] for stop in look(checks.keyboard).found["stops"]] == ["input", "button", "summary", "div"]
@@ -90,27 +89,27 @@ def test_what_a_page_asks_the_network_or_the_disk_for_is_seen(look: Any, markup:
     ],
 )  # fmt: skip
 def test_what_shuts_a_reader_out_is_seen(look: Any, old: str, new: str, rule: str) -> None:
-    found = look(checks.accessibility, old, new, width=360).found
+    found = look(checks.accessibility, old, new, width=360).found["light"]
     assert rule in [item["rule"] for item in found if item["impact"] in ("serious", "critical")]
 
 
 def test_a_contrast_that_is_too_low_in_the_dark_alone_is_seen(look: Any) -> None:
-    change = ("color: #ddd; background: #111", "color: #333; background: #111")
-    assert look(checks.accessibility, *change).found == []
-    assert [item["rule"] for item in look(checks.accessibility, *change, scheme="dark").found] == ["color-contrast"]
+    found = look(checks.accessibility, "color: #ddd; background: #111", "color: #333; background: #111").found
+    assert found["light"] == []
+    assert [item["rule"] for item in found["dark"]] == ["color-contrast"]
 
 
 @pytest.mark.parametrize(
     "markup", ["<p class='wide'>Some words</p>", "<table class='wide'><tr><td>1</td></tr></table>"]
 )
 def test_what_sticks_out_of_a_phone_is_seen(look: Any, markup: str) -> None:
-    found = look(checks.overflow, "<p>Some words</p>", markup, width=360).found
+    found = look(checks.whole, "<p>Some words</p>", markup, width=360).found["overflow"]
     assert found["wider_by"] > 1000
     assert "wide" in found["wide"][0]
 
 
 def test_what_sticks_out_of_what_is_folded_is_seen(look: Any) -> None:
-    found = look(checks.overflow, "<p>Folded</p>", "<p class='wide'>Folded</p>", width=360).found
+    found = look(checks.whole, "<p>Folded</p>", "<p class='wide'>Folded</p>", width=360).found["overflow"]
     assert found["wider_by"] > 1000
 
 
@@ -133,11 +132,24 @@ def test_marks_are_counted_without_those_of_axes(look: Any) -> None:
     assert chart["marks"] == {"rect": 1}
 
 
+def test_rows_that_a_sort_or_a_filter_leaves_as_they_were_are_seen(look: Any) -> None:
+    """In the small page the header is a button that does nothing, and so is the filter."""
+    table = """<details class="facet"><summary>Name</summary><input type="checkbox" name="name" value="b" checked
+      aria-label="b"></details><div id="t"><table><thead><tr><th><button>A</button></th></tr></thead><tbody>
+      <tr><td>2</td></tr><tr><td>1</td></tr></tbody></table><p class="more">2 of 2</p></div>"""
+    found = look(checks.sorting, "<p>Some words</p>", table, options={"table": "t", "header": "A"}).found
+    assert found["place"] == 0
+    assert [step["rows"] for step in found["steps"]] == [[["2"], ["1"]]] * 3
+    asked = {"table": "t", "facet": "name", "value": "b"}
+    found = look(checks.filtering, "<p>Some words</p>", table, options=asked).found
+    assert (found["rows"], found["status"]) == ([["2"], ["1"]], "2 of 2")
+
+
 def test_markup_that_a_name_brought_in_is_seen(look: Any) -> None:
     name = "<img src=x onerror=\"document.title='it ran'\">"
-    seen = look(checks.text, "Some words", name)
+    seen = look(checks.whole, "Some words", name)
     assert (seen.title, seen.found["made"]) == ("it ran", 1)
-    escaped = look(checks.text, "Some words", name.replace("<", "&lt;"))
+    escaped = look(checks.whole, "Some words", name.replace("<", "&lt;"))
     assert (escaped.title, escaped.found["made"], escaped.faults) == ("Right", 0, [])
     assert name in escaped.found["text"]
 

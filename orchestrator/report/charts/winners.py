@@ -85,12 +85,14 @@ def ratios(rows: Sequence[Row], width: int = 330) -> Spec:
     base = draw.of_rows().encode(y=draw.by_framework(labels))
     x = alt.X(**draw.logarithmic("ratio", "ratio to the fastest (log scale)", rows))
     one = draw.once(draw.of_rows().mark_rule(stroke=draw.QUIET, strokeDash=[2, 2]).encode(x=alt.datum(1)))
-    lines = base.transform_filter(draw.has("ratio_low")).mark_rule(strokeWidth=2)
+    rule = base.transform_filter(draw.has("ratio_low")).mark_rule(strokeWidth=2)
+    lines = rule.encode(x=alt.X("ratio_low:Q"), x2="ratio_high:Q", color=drawn.colour())
+    intervals = [lines] if any(known(row, "ratio_low") for row in rows) else []  # of no row Vega warns
     points = base.mark_point(size=70, strokeWidth=2, opacity=1)
     words = base.mark_text(align="left").encode(x=alt.value({"expr": "width + 8"}), text="words:N")
     return draw.layers(
         one,
-        lines.encode(x=alt.X("ratio_low:Q"), x2="ratio_high:Q", color=drawn.colour()),
+        *intervals,
         points.encode(x=x, tooltip=draw.hints(COLUMNS, RATIOS), **drawn.points()),
         words,
         width=width,

@@ -3,21 +3,21 @@
 import base64
 import hashlib
 import os
-import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
 import vl_convert
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from orchestrator.report.charts import figures
-from orchestrator.report.html import answers, evidence
+from orchestrator.report.html import answers, costs, evidence
 from orchestrator.report.html.packing import Pool, packed
 from orchestrator.report.html.parts import Part, Section, pictures
-from orchestrator.report.html.views import FACETS, text_of
+from orchestrator.report.html.template import ASSETS, rendered
+from orchestrator.report.html.views import FACETS
+from orchestrator.report.index import facts
 from orchestrator.report.tidy import Reported, tables
 
 ORDER: Sequence[Callable[[Part], Section]] = (
@@ -27,16 +27,15 @@ ORDER: Sequence[Callable[[Part], Section]] = (
     answers.convergence,
     answers.accuracy_time,
     answers.scaling,
-    answers.resources,
-    answers.phases,
-    answers.lines,
-    answers.agreement,
+    costs.resources,
+    costs.phases,
+    costs.lines,
+    costs.agreement,
     evidence.qualities,
     evidence.problems,
     evidence.parity,
     evidence.provenance,
 )
-ASSETS = Path(__file__).parent / "assets"
 
 
 def as_html(runs: Sequence[Reported], folder: Path, command: str) -> str:
@@ -44,13 +43,14 @@ def as_html(runs: Sequence[Reported], folder: Path, command: str) -> str:
     pool = Pool()
     parts = [_part(run, pool, f"run-{place}" if len(runs) > 1 else "", folder) for place, run in enumerate(runs, 1)]
     script = (ASSETS / "page.js").read_text(encoding="utf-8")
-    return _template().render(
+    return rendered(
+        "page.html.jinja",
+        index_facts=facts(runs),
         title=", ".join(dict.fromkeys(f"{run.suite.suite}: {run.suite.title}" for run in runs)),
         parts=[(part, [section(part) for section in ORDER]) for part in parts],
         several=len(parts) > 1,
         facets={name: _values(parts, name) for name in FACETS},
         command=command,
-        style=Markup((ASSETS / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
         pool=pool.packed,
@@ -73,20 +73,3 @@ def _values(parts: Sequence[Part], name: str) -> list[object]:
 @cache
 def _vega() -> str:
     return packed(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
-
-
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("orchestrator.report.html", "assets"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"words": _words, "text_of": text_of}
-    return environment.get_template("page.html.jinja")
-
-
-def _words(text: str) -> Markup:
-    """Return words as HTML, what stands between backticks as code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))

@@ -183,6 +183,7 @@
     const [ink, faint, line] = ["--ink", "--faint", "--line"].map((name) => style.getPropertyValue(name).trim());
     const words = { labelColor: faint, titleColor: ink };
     return {
+      aria: false, // a chart is one picture to a screen reader, with a label and its table
       background: "transparent",
       font: style.fontFamily,
       axis: { ...words, gridColor: line, domainColor: faint, tickColor: faint },
