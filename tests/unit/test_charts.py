@@ -20,7 +20,7 @@ from orchestrator.report.charts.code import agreement
 from orchestrator.report.charts.draw import logarithmic
 from orchestrator.report.charts.figure import Place, natural
 from orchestrator.report.charts.training import convergence
-from orchestrator.report.charts.usage import phases
+from orchestrator.report.charts.usage import phases, resources
 from orchestrator.report.charts.winners import winners
 from orchestrator.report.palette import mark_of
 from orchestrator.report.tidy import Row, Tables, read_run, tables
@@ -306,6 +306,14 @@ def test_phases_add_up_to_the_medians_of_each(figures_of: Figures, of: Get) -> N
     middles = {key: median(seconds) for key, seconds in found.items()}
     assert {(row["framework"], row["phase"]): row["seconds"] for row in figure.rows} == middles
     assert marks(drawing(figure), "rect") == len(middles)
+
+
+def test_a_phase_that_is_not_known_comes_last(of: Get) -> None:
+    own = of("well")
+    altered = [row | {"phase": "dreaming"} if row["phase"] == "import" else row for row in own["resources"]]
+    figure = named(resources({"resources": altered}), "cpu-percent-mlp")
+    order = figure.spec["layer"][0]["encoding"]["x"]["sort"]
+    assert (order[0], order[-2:]) == ("build", ["other", "dreaming"])
 
 
 def test_the_phases_of_jobs_that_did_not_end_well_are_left_out(of: Get) -> None:
