@@ -153,6 +153,17 @@ def test_a_framework_looks_the_same_in_every_figure(run: str, figures_of: Figure
             assert drawn in (mark.colour, fill, mark.shape, list(mark.dash))
 
 
+def test_what_is_pointed_at_in_one_panel_stands_out_in_all(figures_of: Figures) -> None:
+    spec = named(figures_of("well"), "convergence-mlp").spec
+    parts = [part for panel in spec["concat"] for part in panel["layer"]]
+    (param,) = spec["params"]
+    assert param["views"] == [part["name"] for part in parts if part["mark"]["type"] == "point"]
+    assert len(set(param["views"])) == 4
+    conditions = [part["encoding"]["opacity"]["condition"]["param"] for part in parts]
+    assert conditions == [param["name"]] * len(parts)
+    assert "params" not in named(figures_of("well"), "times-mlp").spec  # each has its name beside it
+
+
 def test_what_is_another_experiment_than_its_suite_s_says_so_in_title_and_drawing(figures_of: Figures) -> None:
     for run, words in (("scores", "scaled to 0.25 of its suite"), ("synthetic", "synthetic data")):
         for figure in figures_of(run):

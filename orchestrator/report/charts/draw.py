@@ -17,6 +17,7 @@ Spec = dict[str, Any]  # a chart, or a part of one, in Vega-Lite
 
 ROWS = "rows"  # the name of a figure's rows in its chart
 STEP = 18  # pixels that a framework's row takes
+POINTED_AT = "pointed_at"
 QUIET = "#808080"  # of lines that only guide the eye; seen on either background
 
 
@@ -39,7 +40,7 @@ def has(*fields: str) -> str:
 class Drawn:
     """How the frameworks of one chart are drawn: the encodings of their colours, marks and dashes.
 
-    ``legend``: None where each has its name beside it.
+    ``legend``: None where each has its name beside it. Where there is one, what is under the pointer stands out.
     """
 
     def __init__(self, labels: Sequence[str], legend: dict[str, Any] | None = None) -> None:
@@ -59,6 +60,7 @@ class Drawn:
             "stroke": alt.Stroke("framework:N", scale=self._scale(_colour), legend=legend, title=title),
             "fill": alt.Fill("framework:N", scale=self._scale(_fill), legend=legend, title=title),
             "shape": alt.Shape("framework:N", scale=self._scale(lambda mark: mark.shape), legend=legend, title=title),
+            **self._standing_out(),
         }
 
     def lines(self) -> dict[str, Any]:
@@ -68,7 +70,13 @@ class Drawn:
         return {
             "stroke": alt.Stroke("framework:N", scale=self._scale(_colour), legend=legend, title=title),
             "strokeDash": alt.StrokeDash("framework:N", scale=dashes, legend=legend, title=title),
+            **self._standing_out(),
         }
+
+    def _standing_out(self) -> dict[str, Any]:
+        if self.legend is None:
+            return {}
+        return {"opacity": alt.OpacityValue(0.12, condition={"param": POINTED_AT, "value": 1})}
 
 
 def single(chart: alt.Chart, **properties: Any) -> Spec:
@@ -97,7 +105,19 @@ def grid(panels: Sequence[Spec], columns: int, rows_alike: bool = False, spacing
     """Return panels side by side, with one legend for all. ``rows_alike``: all with the same frameworks at the left."""
     shared = ("stroke", "fill", "shape", "strokeDash", *(["y"] if rows_alike else []))
     scales = dict.fromkeys(shared, "shared")
-    return {"concat": list(panels), "columns": columns, "spacing": spacing, "resolve": {"scale": scales}}
+    whole: Spec = {"concat": list(panels), "columns": columns, "spacing": spacing, "resolve": {"scale": scales}}
+    return whole | _pointing(panels)
+
+
+def _pointing(panels: Iterable[Spec]) -> Spec:
+    """Return what makes the framework under the pointer stand out in all panels whose marks ask for that."""
+    parts = [part for panel in panels for part in panel.get("layer", [panel])]
+    points = [part for part in parts if part["mark"]["type"] == "point" and "opacity" in part["encoding"]]
+    for place, part in enumerate(points):
+        part["name"] = f"points-{place}"
+    select = {"type": "point", "fields": ["framework"], "on": "pointerover", "clear": "pointerout"}
+    param = {"name": POINTED_AT, "select": select, "views": [part["name"] for part in points]}
+    return {"params": [param]} if points else {}
 
 
 def _colour(mark: Mark) -> str:

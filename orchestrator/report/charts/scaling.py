@@ -87,7 +87,7 @@ def _sizes(rows: Sequence[Row], side: str, columns: Mapping[str, str]) -> alt.X:
 
 
 def _lines(base: alt.Chart, drawn: Drawn, hints: Sequence[alt.Tooltip], title: str, **size: int) -> Spec:
-    points = base.mark_point(size=40, opacity=1, strokeWidth=1.5)
+    points = base.mark_point(size=40, strokeWidth=1.5)
     return draw.layers(
         base.mark_line(strokeWidth=1.5).encode(**drawn.lines()),
         points.encode(tooltip=list(hints), **drawn.points()),

@@ -69,7 +69,7 @@ def _curve(rows: Sequence[Row], columns: Mapping[str, str], value: str, against:
     base = draw.of_rows().transform_filter(f"{draw.has(value)} && datum['{against}'] > 0")
     base = base.encode(x=epochs if left else alt.X(**draw.logarithmic(against, AGAINST[against], rows)), y=y)
     numbers = [name for name in columns if name not in ("framework", "epoch")]
-    points = base.mark_point(size=30, opacity=1, strokeWidth=1.5)
+    points = base.mark_point(size=30, strokeWidth=1.5)
     return draw.layers(
         base.mark_line(strokeWidth=1.5).encode(**drawn.lines()),
         points.encode(tooltip=draw.hints(columns, numbers), **drawn.points()),
@@ -109,7 +109,7 @@ def _scatter(workload: str, rows: Sequence[Row], score: str, columns: Mapping[st
     chart = (
         draw.of_rows()
         .transform_filter(alt.FieldEqualPredicate(field="workload", equal=workload))
-        .mark_point(size=60, strokeWidth=1.5, opacity=1)
+        .mark_point(size=60, strokeWidth=1.5)
         .encode(
             x=alt.X(**draw.logarithmic("train_seconds", "training, s", rows)),
             y=y,
