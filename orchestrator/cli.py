@@ -273,14 +273,20 @@ def _print_properties(format: str) -> None:
     epilog=examples(
         "bench lines --frameworks tf,torch --suite quick",
         "bench lines --workloads mlp --engine local",
+        "bench lines --run runs/quick-20260101-120000    of that run, and kept in it for its report",
     )
 )
 def lines(
-    frameworks: Annotated[str, typer.Option(help="Which to count, as for `bench orchestrate`.")] = "all",
-    suite: Annotated[str, typer.Option(help="A built-in suite's name, or a YAML file of your own.")] = "quick",
+    frameworks: Annotated[str | None, typer.Option(help="Which to count, as for `bench orchestrate`. [all]")] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="A built-in suite's name, or a YAML file of your own. [quick]")
+    ] = None,
     workloads: Annotated[str | None, typer.Option(help="Only these workloads of the suite, with commas.")] = None,
     engine: Annotated[str, typer.Option(help="auto, docker or local. auto takes docker where it answers.")] = "auto",
     data_dir: Annotated[Path | None, typer.Option(help="Where dataset files are. [$BENCH_DATA_DIR]")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="A run's folder: count its frameworks and workloads, and keep that in it.")
+    ] = None,
 ) -> None:
     """Count the lines of code of each framework for a workload.
 
@@ -291,7 +297,9 @@ def lines(
     from orchestrator import session
     from orchestrator.report import lists
 
-    counted = session.count_lines(frameworks, suite, workloads, engine, data_dir, out)
+    asked = {"frameworks": frameworks, "suite": suite, "workloads": workloads}
+    given = {name: value for name, value in asked.items() if value is not None}
+    counted = session.count_lines(given, engine, data_dir, run, out)
     out.print(lists.lines(counted))
     for text in lists.uncounted(counted):
         out.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -393,7 +401,7 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write runs as a page: who wins, why to believe it, and where each number comes from.
+    """Write runs as a page or as files of their charts.
 
     The HTML page holds charts, sortable tables and every number, and makes no request. The Markdown page holds one run.
     """

@@ -91,7 +91,8 @@ def as_csv(runs: Sequence[Reported]) -> Iterator[File]:
     """Yield each tidy table that has rows: units in the names of its columns, exact numbers, nothing for unknown."""
     for name, rows in tables(runs).items():
         if rows:
-            yield f"{name}.csv", _csv(list(rows[0]), [list(row.values()) for row in rows])
+            header = list(rows[0])
+            yield f"{name}.csv", _csv(header, ([row[column] for column in header] for row in rows))
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:

@@ -13,10 +13,11 @@ from orchestrator.report.tables import interval
 from orchestrator.report.tidy import Row
 
 SCORES = {
-    "accuracy": "test accuracy",
     "perplexity": "test perplexity",
     "squared_error": "test squared error",
+    "accuracy": "test accuracy",
 }
+LONGEST = 120  # letters of a figure's name, as a file's name may have 255 bytes
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,13 @@ def figure(
 
 
 def slug(*parts: object) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", " ".join(str(part) for part in parts if part is not None).lower()).strip("-")
+    words = " ".join(str(part) for part in parts if part is not None).lower()
+    return re.sub(r"[^a-z0-9]+", "-", words)[:LONGEST].strip("-")
+
+
+def score_of(rows: Sequence[Row]) -> str | None:
+    """Return the score that says most of these rows: what is neither a language model nor regression has accuracies."""
+    return next((name for name in SCORES if any(known(row, name) for row in rows)), None)
 
 
 def places(rows: Iterable[Row], whole: bool = False) -> dict[Place, list[Row]]:

@@ -25,8 +25,15 @@ def times(tables: Tables) -> Iterator[Figure]:
     cells = [row for row in final(tables["cells"]) if positive(row, "train_seconds")]
     for place, rows in places(cells).items():
         shown = only(sorted(map(_in_milliseconds, rows), key=lambda row: float(row["train_seconds"])), COLUMNS)
-        title = f"How long training and prediction take on {place.on}, after {rows[0]['epochs']} epochs"
+        title = f"How long training and prediction take on {place.on}, {_until(rows[0])}"
         yield figure("times", title, "times", place, _panels(shown), COLUMNS, shown)
+
+
+def _until(row: Row) -> str:
+    """Return how long was trained."""
+    if row["target_metric"] is not None:
+        return f"trained to a {row['target_metric'].replace('_', ' ')} of {row['target_value']:g}"
+    return f"after {row['epochs']} {'epoch' if row['epochs'] == 1 else 'epochs'}"
 
 
 def _in_milliseconds(row: Row) -> Row:

@@ -1,6 +1,8 @@
 """How training goes: scores and losses against epochs and against seconds, and what accuracy a second buys."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
+from typing import Any
 
 import altair as alt
 
@@ -18,6 +20,7 @@ from orchestrator.report.charts.figure import (
     only,
     places,
     positive,
+    score_of,
 )
 from orchestrator.report.tidy import Row, Tables
 
@@ -29,15 +32,26 @@ CURVE = {"framework": "framework", "epoch": "epoch", "elapsed_seconds": "trainin
 
 def convergence(tables: Tables) -> Iterator[Figure]:
     for place, rows in places(tables["epochs"]).items():
-        values = [*SCORES, *LOSSES]
-        curves = middles(rows, ("framework", "epoch"), ("elapsed_seconds", *values))
-        there = [name for name in values if any(known(row, name) for row in curves)]
+        curves = middles(_of_most(rows), ("framework", "epoch"), ("elapsed_seconds", *SCORES, *LOSSES))
+        score = score_of(curves)
+        there = [*([score] if score else []), *(name for name in LOSSES if any(known(row, name) for row in curves))]
         if not there or len({row["epoch"] for row in curves}) < 2:
             continue
         columns = CURVE | {name: {**SCORES, **LOSSES}[name] for name in there}
         shown = only(sorted(curves, key=lambda row: (row["framework"], row["epoch"])), columns)
-        title = f"How training converges on {place.on}, against epochs and against seconds"
+        title = f"How training converges on {place.on}, against epochs and against seconds: medians over the rounds"
         yield figure("convergence", title, "convergence", place, _curves(shown, columns, there), columns, shown)
+
+
+def _of_most(rows: Sequence[Row]) -> list[Row]:
+    """Return the epochs that more than half of a framework's rounds reached: the last ones' median is nobody's."""
+    rounds: dict[str, set[str]] = {}
+    reached: dict[tuple[str, int], int] = {}
+    for row in rows:
+        rounds.setdefault(row["framework"], set()).add(row["job_id"])
+        key = row["framework"], row["epoch"]
+        reached[key] = reached.get(key, 0) + 1
+    return [row for row in rows if 2 * reached[row["framework"], row["epoch"]] > len(rounds[row["framework"]])]
 
 
 def _curves(rows: Sequence[Row], columns: Mapping[str, str], values: Sequence[str]) -> Spec:
@@ -50,7 +64,7 @@ def _curves(rows: Sequence[Row], columns: Mapping[str, str], values: Sequence[st
 
 def _curve(rows: Sequence[Row], columns: Mapping[str, str], value: str, against: str, drawn: Drawn) -> Spec:
     left = against == "epoch"
-    epochs = alt.X("epoch:Q", title="epoch", axis={"tickMinStep": 1, "format": "d"}, scale={"zero": False})
+    epochs = alt.X("epoch:Q", title="epoch", axis=_whole_numbers(rows), scale={"zero": False})
     y = alt.Y(f"{value}:Q", title=columns[value] if left else None, scale={"zero": False}, axis=FEW_TICKS)
     base = draw.of_rows().transform_filter(f"{draw.has(value)} && datum['{against}'] > 0")
     base = base.encode(x=epochs if left else alt.X(**draw.logarithmic(against, AGAINST[against], rows)), y=y)
@@ -64,16 +78,24 @@ def _curve(rows: Sequence[Row], columns: Mapping[str, str], value: str, against:
     )
 
 
+def _whole_numbers(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return an axis of at most eleven epochs, the first one with them."""
+    last = max(row["epoch"] for row in rows)
+    step = ceil(last / 10)
+    return {"values": sorted({1, *range(step, last + 1, step)}), "format": "d", "labelOverlap": "greedy"}
+
+
 def accuracy_time(tables: Tables) -> Iterator[Figure]:
     cells = [row for row in final(tables["cells"]) if positive(row, "train_seconds") and not row["synthetic"]]
-    for score, header in SCORES.items():
-        scored = [row for row in cells if known(row, score)]
-        columns = {"workload": "workload", "framework": "framework", "train_seconds": "training, s", score: header}
+    score = {name: score_of(rows) for name, rows in by_workload(cells).items()}
+    for name, header in SCORES.items():
+        scored = [row for row in cells if score[row["workload"]] == name and known(row, name)]
+        columns = {"workload": "workload", "framework": "framework", "train_seconds": "training, s", name: header}
         for place, rows in places(scored, whole=True).items():
             shown = only(rows, columns)
             title = f"What {header} each framework reaches, and how long it trains for it ({place.words})"
-            chart = _scatters(shown, score, columns)
-            yield figure(f"{score}-time", title, "accuracy_time", place, chart, columns, shown)
+            chart = _scatters(shown, name, columns)
+            yield figure(f"{name}-time", title, "accuracy_time", place, chart, columns, shown)
 
 
 def _scatters(rows: Sequence[Row], score: str, columns: Mapping[str, str]) -> Spec:

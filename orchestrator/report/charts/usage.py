@@ -64,7 +64,8 @@ def _by_phase(rows: Sequence[Row]) -> list[Row]:
 
 def phases(tables: Tables) -> Iterator[Figure]:
     columns = {"framework": "framework", "phase": "phase", "seconds": "time, s"}
-    for place, rows in places(tables["phases"]).items():
+    ended = {row["job_id"] for row in tables["jobs"] if row["status"] == "ok"}
+    for place, rows in places(row for row in tables["phases"] if row["job_id"] in ended).items():
         shown = _stacked(middles(rows, ("framework", "phase"), ("seconds",)))
         title = f"Where the time of a job goes on {place.on}, medians over its rounds"
         embedded = only(shown, [*columns, "order"])

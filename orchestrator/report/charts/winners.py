@@ -44,15 +44,18 @@ def winners(tables: Tables) -> Iterator[Figure]:
     for place, rows in places(cells).items():
         title = f"How many times as long as the fastest each framework trains on {place.on}"
         shown = _with_places(rows)
-        chart = ratios(shown, "training time over the fastest's")
+        chart = ratios(shown)
         yield figure("ratio", title, "winners", place, chart, OF_A_WORKLOAD, only(shown, [*OF_A_WORKLOAD, "words"]))
 
 
 def _overall(place: Place, rows: Sequence[Row]) -> Figure:
     count = rows[0]["workloads"]
-    title = f"How many times as long as the fastest each framework trains over {count} workloads ({place.words})"
+    title = (
+        "How many times as long as the fastest each framework trains: the geometric mean over "
+        f"{count} workloads ({place.words})"
+    )
     shown = _with_places(rows)
-    chart = ratios(shown, "geometric mean of the training times over the fastest's")
+    chart = ratios(shown)
     return figure("overall", title, "winners", place, chart, COLUMNS, only(shown, [*COLUMNS, "words"]))
 
 
@@ -75,12 +78,12 @@ def _words(row: Row) -> str:
     return with_words(row, "ratio") + (" tie" if row["tie"] else "")
 
 
-def ratios(rows: Sequence[Row], title: str, width: int = 330) -> Spec:
+def ratios(rows: Sequence[Row], width: int = 330) -> Spec:
     """Return ratios with their intervals, a row for each framework; their words stand at the right."""
     labels = labels_of(rows)
     drawn = Drawn(labels)
     base = draw.of_rows().encode(y=draw.by_framework(labels))
-    x = alt.X(**draw.logarithmic("ratio", f"{title} (log scale)", rows))
+    x = alt.X(**draw.logarithmic("ratio", "ratio to the fastest (log scale)", rows))
     one = draw.once(draw.of_rows().mark_rule(stroke=draw.QUIET, strokeDash=[2, 2]).encode(x=alt.datum(1)))
     rule = base.transform_filter(draw.has("ratio_low")).mark_rule(strokeWidth=2)
     lines = rule.encode(x=alt.X("ratio_low:Q"), x2="ratio_high:Q", color=drawn.colour())

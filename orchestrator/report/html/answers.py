@@ -1,13 +1,11 @@
-"""The sections that answer a reader's questions, from who wins to how far frameworks agree."""
+"""The sections that answer a reader's first questions: who wins, how it was said, how fast, how good, how it scales."""
 
 from collections.abc import Sequence
-from statistics import median
-from typing import Any
 
 from orchestrator import notes
 from orchestrator.report import study, tables
 from orchestrator.report.html import winners
-from orchestrator.report.html.columns import CELL, of_cells, plain, round_of, where
+from orchestrator.report.html.columns import files_of_cells, of_cells, plain, round_of, where
 from orchestrator.report.html.parts import Folded, Listed, Part, Section, Winner, Winners, Words
 from orchestrator.report.html.views import Column, View, filled
 from orchestrator.report.tidy import Row, last_rows
@@ -92,7 +90,8 @@ def times(part: Part) -> Section:
 
 
 def _cells(part: Part, name: str, caption: str, rows: Sequence[Row]) -> View:
-    return View(part.id(name), caption, of_cells(part, rows), rows, identify=part.cell_id, first=100)
+    columns = [*of_cells(part, rows), *files_of_cells(part)]
+    return View(part.id(name), caption, columns, rows, identify=part.cell_id, first=100)
 
 
 def convergence(part: Part) -> Section:
@@ -113,7 +112,7 @@ def convergence(part: Part) -> Section:
     ]
     columns = [*where(part, rows), round_of(), Column("epoch", "epoch", "count"), *plain(numbers, rows)]
     table = View(part.id("epochs"), "Every epoch of every training, as measured", columns, rows, first=10)
-    return _section(part, "convergence", "Convergence", [table], rows, "No training has a result yet.")
+    return part.section("convergence", "Convergence", [table], rows, "No training has a result yet.")
 
 
 def accuracy_time(part: Part) -> Section:
@@ -128,83 +127,3 @@ def scaling(part: Part) -> Section:
         "kovalev2016 has models of several depths and widths."
     )
     return Section("scaling", "Scaling: depth, width, threads", part.of("scaling") or [Words(words, True)])
-
-
-SWITCHES = ("voluntary_switches", "involuntary_switches")
-
-
-def resources(part: Part) -> Section:
-    rows = part.tables["resources"]
-    numbers = [
-        ("seconds", "s"),
-        ("cpu_percent", "CPU %"),
-        ("mean_rss_bytes", "mean resident bytes"),
-        ("peak_rss_bytes", "peak resident bytes"),
-        ("memory_percent", "memory %"),
-        ("throttled_seconds", "throttled s"),
-        ("energy_joules", "energy J"),
-        ("gpu_percent", "GPU %"),
-        ("gpu_memory_bytes", "GPU memory, bytes"),
-        ("gpu_watts", "GPU W"),
-        ("gpu_celsius", "GPU °C"),
-        ("gpu_clock_mhz", "GPU MHz"),
-    ]
-    columns = [
-        *where(part, rows),
-        Column("phase", "phase"),
-        *plain(numbers, rows),
-        *filled([Column(name, name.replace("_", " "), "count") for name in SWITCHES], rows),
-        Column("samples", "samples", "count"),
-    ]
-    table = View(part.id("resources"), "What each used in every phase, medians over the rounds", columns, rows)
-    missing = (
-        "Nothing was sampled in this run: `bench orchestrate` without `--sample-seconds 0`, not under compose, does."
-    )
-    return _section(part, "resources", "Resources per phase", [table], rows, missing)
-
-
-def phases(part: Part) -> Section:
-    found: dict[tuple[Any, ...], list[float]] = {}
-    for row in part.tables["phases"]:
-        found.setdefault(tuple(row[name] for name in (*CELL, "phase")), []).append(row["seconds"])
-    rows = [dict(zip((*CELL, "phase"), key, strict=True), seconds=median(seconds)) for key, seconds in found.items()]
-    columns = [*where(part, rows), Column("phase", "phase"), Column("seconds", "s", "number")]
-    table = View(part.id("phases"), "Seconds of a job in each of its phases, medians over the rounds", columns, rows)
-    return _section(part, "phases", "Where the time goes", [table], rows, "No job has a result yet.")
-
-
-def lines(part: Part) -> Section:
-    rows = part.tables["lines"]
-    columns = [
-        *where(part, rows),
-        Column("build_lines", "lines that build", "count"),
-        Column("train_lines", "lines that train", "count"),
-        Column("both_lines", "both, each once", "count"),
-        *plain([("steady_epoch_seconds", "s of an epoch after the first")], rows),
-    ]
-    table = View(part.id("lines"), "Lines of code that a workload takes, beside its speed", columns, rows)
-    missing = f"No lines were counted in this run: `bench lines --run {part.run.folder.name}` counts them."
-    return _section(part, "lines", "Lines of code against speed", [table], rows, missing)
-
-
-def agreement(part: Part) -> Section:
-    rows = sorted(
-        part.tables["agreement"], key=lambda row: (row["share_alike"] is None, row["share_alike"], row["workload"])
-    )
-    columns = [
-        *where(part, rows),
-        Column("other_framework", "and"),
-        round_of(),
-        *plain([("share_alike", "share in the same class")], rows),
-        *filled([Column("outputs_alike", "alike", "count")], rows),
-        Column("outputs", "of", "count"),
-        Column("largest_difference", "largest difference of an output", "number"),
-    ]
-    table = View(part.id("agreement"), "How many test rows two frameworks put in the same class", columns, rows)
-    missing = "No two frameworks kept predictions of the same workload, variant `matched`, in the same round."
-    return _section(part, "agreement", "Agreement on the test rows", [table], rows, missing)
-
-
-def _section(part: Part, key: str, title: str, blocks: Sequence[object], rows: Sequence[Row], missing: str) -> Section:
-    """Return a section of pictures and a table of all behind them, or what it lacks and how to get it."""
-    return Section(key, title, [*part.of(key), *blocks] if rows else [Words(missing, True)])

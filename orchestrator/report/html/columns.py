@@ -50,8 +50,7 @@ SCORES = (
 
 
 def of_cells(part: Part, rows: Sequence[Row]) -> list[Column]:
-    """Return all that is said of a cell: how fast, how good, how sure, and the files that say so."""
-    files = _files(part)
+    """Return all that is said of a cell: how fast, how good, and how sure."""
     name = Column("framework", "framework", read=lambda row: Shown(row["framework"], _name(row)))
     target = Column("target_value", "target", "number", read=lambda row: Shown(row["target_value"], _target(row)))
     return [
@@ -68,6 +67,13 @@ def of_cells(part: Part, rows: Sequence[Row]) -> list[Column]:
         Column("parity", "parity"),
         Column("train_rows", "training rows", "count"),
         Column("batch_size", "batch", "count"),
+    ]
+
+
+def files_of_cells(part: Part) -> list[Column]:
+    """Return the columns that lead to the files of each cell's rounds."""
+    files = _files(part)
+    return [
         Column("results", "raw results", read=lambda row: files(row, "result", "round {repeat}")),
         Column("logs", "logs", read=lambda row: files(row, "log", "log {repeat}")),
     ]

@@ -12,7 +12,7 @@ import vl_convert
 from markupsafe import Markup
 
 from orchestrator.report.charts import figures
-from orchestrator.report.html import answers, evidence
+from orchestrator.report.html import answers, costs, evidence
 from orchestrator.report.html.packing import Pool, packed
 from orchestrator.report.html.parts import Part, Section, pictures
 from orchestrator.report.html.template import ASSETS, rendered
@@ -27,10 +27,10 @@ ORDER: Sequence[Callable[[Part], Section]] = (
     answers.convergence,
     answers.accuracy_time,
     answers.scaling,
-    answers.resources,
-    answers.phases,
-    answers.lines,
-    answers.agreement,
+    costs.resources,
+    costs.phases,
+    costs.lines,
+    costs.agreement,
     evidence.qualities,
     evidence.problems,
     evidence.parity,

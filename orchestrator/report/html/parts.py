@@ -128,3 +128,7 @@ class Part:
         matched = [picture for picture in own if picture.variant != "paper"]
         folded = [Folded("As published", [Pictures(published)])] if published else []
         return [*([Pictures(matched)] if matched else []), *folded]
+
+    def section(self, key: str, title: str, blocks: Sequence[Any], rows: Sequence[Row], missing: str) -> Section:
+        """Return a section of pictures and what shows all rows behind them, or what it lacks and how to get it."""
+        return Section(key, title, [*self.of(key), *blocks] if rows else [Words(missing, True)])
