@@ -127,7 +127,7 @@ def whole(page: Page) -> dict[str, Any]:
 def rows(page: Page, table: str) -> list[list[str]]:
     """Return the cells of a table's rows, as a reader sees them."""
     found: list[list[str]] = page.locator(f"#{table} tbody tr").evaluate_all(
-        "rows => rows.map(row => [...row.cells].map(cell => cell.innerText.trim()))"
+        "rows => rows.map(row => [...row.cells].map(cell => cell.textContent.trim()))"
     )
     return found
 

@@ -183,7 +183,6 @@
     const [ink, faint, line] = ["--ink", "--faint", "--line"].map((name) => style.getPropertyValue(name).trim());
     const words = { labelColor: faint, titleColor: ink };
     return {
-      aria: false, // a chart is one picture to a screen reader, with a label and its table
       background: "transparent",
       font: style.fontFamily,
       axis: { ...words, gridColor: line, domainColor: faint, tickColor: faint },
@@ -208,6 +207,7 @@
     const options = { actions: false, logLevel: 1, renderer: "svg", config: theme(), tooltip: { theme: dark.matches ? "dark" : "light" } };
     drawn.set(chart, await window.vegaEmbed(chart, spec, options));
     chart.setAttribute("role", "img");
+    chart.querySelector("svg").setAttribute("aria-hidden", "true"); // one picture, with a label and a table: no marks
     chart.setAttribute("aria-label", `${figure.querySelector("figcaption").textContent} The rows behind it follow.`);
   }
 
