@@ -138,8 +138,9 @@ def by_framework(order: Sequence[str], **axis: Any) -> alt.Y:
 
 
 def logarithmic(field: str, title: str, rows: Iterable[Row]) -> dict[str, Any]:
-    """Return the arguments of a logarithmic axis for a field of these rows."""
-    values = [row[field] for row in rows if row[field] is not None and row[field] > 0]
+    """Return the arguments of a logarithmic axis for a field of these rows, and the ends of its intervals."""
+    fields = (field, f"{field}_low", f"{field}_high")
+    values = [value for row in rows for name in fields if (value := row.get(name)) is not None and value > 0]
     there = _round_values(min(values), max(values))
     lines = {"values": there} if there else {"tickCount": 4}
     return {
@@ -151,10 +152,13 @@ def logarithmic(field: str, title: str, rows: Iterable[Row]) -> dict[str, Any]:
 
 
 def _round_values(low: float, high: float) -> list[float]:
-    """Return where a logarithmic axis has its lines: at 1, 2, 5, at powers of ten; none: wherever Vega puts them."""
-    if high < 3 * low:
+    """Return where a logarithmic axis has its lines, few and round; none: wherever Vega puts them."""
+    spread = high / low
+    if spread < 1.5:
         return []
-    steps = (1, 2, 5) if high < 200 * low else (1,)
+    steps: tuple[float, ...] = (1, 2, 5) if spread < 200 else (1,)
+    if spread < 3:
+        steps = (1, 1.2, 1.5, 2, 3, 4, 5, 6, 8)
     exponents = range(floor(log10(low)), ceil(log10(high)) + 1)
     return [float(f"{step}e{exponent}") for exponent in exponents for step in steps]
 
