@@ -231,6 +231,15 @@ def test_times_have_a_point_for_each_framework_in_each_of_three_panels(figures_o
     assert (marks(svg, "symbol"), marks(svg, "rule")) == (3 * 3, 3)
 
 
+def test_a_time_that_is_not_compared_says_why(figures_of: Figures) -> None:
+    figure = named(figures_of("failed_gate"), "times-mlp")
+    found = texts(drawing(figure))
+    assert "theano (not comparable)" in found
+    assert {"tf", "torch"} <= set(found)
+    (row,) = rows_of(figure.rows, framework="theano")
+    assert (row["parity"], row["reason"]) == ("failed", "not comparable")
+
+
 def test_convergence_has_a_point_for_each_epoch_in_each_of_four_panels(figures_of: Figures, of: Get) -> None:
     figure = named(figures_of("well"), "convergence-mlp")
     epochs = {row["epoch"] for row in rows_of(of("well")["epochs"], workload="mlp")}

@@ -4,6 +4,7 @@ A chart has no background, no title and no colour of text: whoever shows it give
 or dark, for a screen or for paper. It reads the rows of its figure, which stand in the table behind it, and no others.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import ceil, floor, log10
 from typing import Any
@@ -132,9 +133,12 @@ def legend(columns: int = 6) -> dict[str, Any]:
     return {"orient": "bottom", "columns": columns, "symbolSize": 60, "symbolStrokeWidth": 1.5}
 
 
-def by_framework(order: Sequence[str], **axis: Any) -> alt.Y:
-    """Return the axis of frameworks, in the given order."""
-    return alt.Y("framework:N", sort=list(order), title=None, axis={"labelLimit": 160, "ticks": False, **axis})
+def by_framework(order: Sequence[str], remarks: Mapping[str, str] | None = None, **axis: Any) -> alt.Y:
+    """Return the axis of frameworks, in the given order, with a remark behind the names of some."""
+    if remarks:
+        names = {label: f"{label} ({remark})" for label, remark in remarks.items()}
+        axis["labelExpr"] = f"{json.dumps(names)}[datum.label] || datum.label"
+    return alt.Y("framework:N", sort=list(order), title=None, axis={"labelLimit": 200, "ticks": False, **axis})
 
 
 def logarithmic(field: str, title: str, rows: Iterable[Row]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from orchestrator.report.charts.figure import (
     known,
     labels_of,
     middles,
+    not_compared,
     only,
     places,
     positive,
@@ -90,8 +91,9 @@ def accuracy_time(tables: Tables) -> Iterator[Figure]:
     score = {name: score_of(rows) for name, rows in by_workload(cells).items()}
     for name, header in SCORES.items():
         scored = [row for row in cells if score[row["workload"]] == name and known(row, name)]
-        columns = {"workload": "workload", "framework": "framework", "train_seconds": "training, s", name: header}
+        numbers = {"workload": "workload", "framework": "framework", "train_seconds": "training, s", name: header}
         for place, rows in places(scored, whole=True).items():
+            columns = numbers | ({"reason": "not compared, because"} if not_compared(rows) else {})
             shown = only(rows, columns)
             title = f"What {header} each framework reaches, and how long it trains for it ({place.words})"
             chart = _scatters(shown, name, columns)
