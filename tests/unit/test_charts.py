@@ -19,6 +19,7 @@ from orchestrator.report.charts.caveats import settings_of, with_caveats
 from orchestrator.report.charts.code import agreement
 from orchestrator.report.charts.draw import logarithmic
 from orchestrator.report.charts.figure import Place, natural
+from orchestrator.report.charts.scaling import scaling
 from orchestrator.report.charts.training import convergence
 from orchestrator.report.charts.usage import phases, resources
 from orchestrator.report.charts.winners import winners
@@ -299,6 +300,14 @@ def test_depth_and_width_are_those_of_the_layers_and_vary_alone(
     assert len({(row["activations"], row["width" if side == "depth" else "depth"]) for row in figure.rows}) == 1
     assert {row["source"] for row in figure.rows} == {"said", "as published, here", "matched, here"}
     assert marks(drawing(figure), "symbol") == len(figure.rows)
+
+
+def test_models_of_different_data_are_not_put_on_one_line(of: Get) -> None:
+    own = of("study")
+    cells = [row | {"dataset": "fashion-mnist"} if row["workload"] == "tanh-2x100" else row for row in own["cells"]]
+    found = [figure.name for figure in scaling({**own, "cells": cells})]
+    assert not any(name.startswith("depth") for name in found)
+    assert any(name.startswith("width") for name in found)
 
 
 def test_efficiency_is_the_speed_up_over_the_number_of_threads(figures_of: Figures, of: Get) -> None:

@@ -111,7 +111,7 @@ def grid(panels: Sequence[Spec], columns: int, rows_alike: bool = False, spacing
 
 
 def _pointing(panels: Iterable[Spec]) -> Spec:
-    """Return what makes the framework under the pointer stand out in all panels whose marks ask for that."""
+    """Return what makes the framework under the pointer stand out in all panels, and name the points that it is of."""
     parts = [part for panel in panels for part in panel.get("layer", [panel])]
     points = [part for part in parts if part["mark"]["type"] == "point" and "opacity" in part["encoding"]]
     for place, part in enumerate(points):

@@ -21,7 +21,7 @@ MEASURES = {
     "gpu_memory_mebibytes": ("peak memory of the GPU, MiB", MIB),
     "gpu_watts": ("power of the GPU, W", 1),
 }
-# What the harness times, in the order of a job; the colours as far apart as eight can be.
+# What the harness times, in the order of a job, in colours of the palette: any two of them can be told apart.
 PHASES = {
     "import": "#786996",
     "open_device": "#7887b4",
