@@ -273,14 +273,20 @@ def _print_properties(format: str) -> None:
     epilog=examples(
         "bench lines --frameworks tf,torch --suite quick",
         "bench lines --workloads mlp --engine local",
+        "bench lines --run runs/quick-20260101-120000    of that run, and kept in it for its report",
     )
 )
 def lines(
-    frameworks: Annotated[str, typer.Option(help="Which to count, as for `bench orchestrate`.")] = "all",
-    suite: Annotated[str, typer.Option(help="A built-in suite's name, or a YAML file of your own.")] = "quick",
+    frameworks: Annotated[str | None, typer.Option(help="Which to count, as for `bench orchestrate`. [all]")] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="A built-in suite's name, or a YAML file of your own. [quick]")
+    ] = None,
     workloads: Annotated[str | None, typer.Option(help="Only these workloads of the suite, with commas.")] = None,
     engine: Annotated[str, typer.Option(help="auto, docker or local. auto takes docker where it answers.")] = "auto",
     data_dir: Annotated[Path | None, typer.Option(help="Where dataset files are. [$BENCH_DATA_DIR]")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="A run's folder: count its frameworks and workloads, and keep that in it.")
+    ] = None,
 ) -> None:
     """Count the lines of code of each framework for a workload.
 
@@ -291,7 +297,9 @@ def lines(
     from orchestrator import session
     from orchestrator.report import lists
 
-    counted = session.count_lines(frameworks, suite, workloads, engine, data_dir, out)
+    asked = {"frameworks": frameworks, "suite": suite, "workloads": workloads}
+    given = {name: value for name, value in asked.items() if value is not None}
+    counted = session.count_lines(given, engine, data_dir, run, out)
     out.print(lists.lines(counted))
     for text in lists.uncounted(counted):
         out.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -374,33 +382,52 @@ def show(
 
 @app.command(
     epilog=examples(
+        "bench report runs/quick-20260101-120000 --output quick.html",
+        "bench report runs/quick-20260101-120000 runs/mine-20260102-090000 --output both.html",
         "bench report runs/quick-20260101-120000 --output quick.md",
+        "bench report runs/quick-20260101-120000 --format pdf --output figures",
     )
 )
 def report(
-    run: Annotated[Path, typer.Argument(help="A run's folder.")],
-    output: Annotated[Path | None, typer.Option(help="The file to write. Default: to the terminal.")] = None,
+    runs: Annotated[list[Path], typer.Argument(help="Runs' folders; each is a part of the page.")],
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write, or the folder. Default: to the terminal.")
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            help="html or markdown, whatever the file is called. Default: by its suffix. "
+            "svg, pdf: figures for a paper; latex: their tables; csv: all data. Those write a folder of files."
+        ),
+    ] = None,
 ) -> None:
-    """Write a run as a Markdown page.
+    """Write runs as a page or as files of their charts.
 
-    It says who wins, beside the figures of the study that the suite repeats, if any, and where the numbers come from.
+    The HTML page holds charts, sortable tables and every number, and makes no request. The Markdown page holds one run.
     """
     import shlex
 
-    from orchestrator.recipe import current_recipes
-    from orchestrator.report import page
-    from orchestrator.store import RunStore, write_text
-    from orchestrator.summary import summarise
+    from orchestrator.report import formats
 
-    store = RunStore(run)
-    pairs = list(store.jobs())
-    summary = summarise(store.read_info(), pairs, current_recipes())
-    text = page.as_page(store, summary, pairs, shlex.join(["bench", *sys.argv[1:]]))
-    if output is None:
-        sys.stdout.write(text)
-    else:
-        write_text(output, text)
-        out.print(f"Written: {output}", highlight=False)
+    command = shlex.join(["bench", *sys.argv[1:]])
+    sys.stdout.write(formats.write(runs, format, output, command))
+
+
+@app.command(
+    epilog=examples(
+        "bench index reports",
+    )
+)
+def index(
+    folder: Annotated[Path, typer.Argument(help="The folder with the HTML pages of bench report.")],
+) -> None:
+    """List a folder's reports in its index.html.
+
+    Each with its suite, date, frameworks and machine, the newest run first, from what the pages themselves say.
+    """
+    from orchestrator.report.index import write_index
+
+    out.print(f"Written: {write_index(folder)}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command(

@@ -12,6 +12,7 @@ from orchestrator.catalogue import every_entry
 SUITES_DIR = Path(__file__).resolve().parent / "suites"
 ENGINES = ("auto", "docker", "local")
 FORMATS = {
+    "report": ("html", "markdown", "svg", "pdf", "latex", "csv"),
     "show": ("table", "json", "csv", "markdown", "latex"),
     "doctor": ("table", "json"),
     "frameworks": ("table", "json", "csv", "markdown"),

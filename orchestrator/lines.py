@@ -5,6 +5,7 @@ Kovalev et al. 2016 counted the lines of their scripts (Table 1); ``workers/line
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from orchestrator.attempt import Run, attempt, shortened
@@ -19,28 +20,52 @@ from workers.spec import Job, Result
 
 
 def count_lines(
-    request: Request, engine: Engine, cache: Path, data_dir: Path | None, progress: RunProgress
+    request: Request,
+    engine: Engine,
+    cache: Path,
+    data_dir: Path | None,
+    progress: RunProgress,
+    kept_in: RunStore | None = None,
 ) -> Iterator[tuple[Job, Result]]:
     """Run each framework's shortest job of each workload, traced, and yield it with its result, ``code_lines`` in it.
 
-    Raises BenchError where nothing can be run at all.
+    ``kept_in``: the run that gets these jobs; those that it has already are not run again. Raises BenchError where
+    nothing can be run at all.
     """
-    request = request.model_copy(update={"repeats": 1, "threads": [1]})
+    request = request.model_copy(update={"repeats": 1, "threads": [1], "variant": "matched"})
     plan = with_data(make_plan(request, []), request, [], data_dir)
     plan, left_out = without_unready(plan, request, [], engine)
     for text in left_out:
         progress.say(text)
-    with tempfile.TemporaryDirectory() as name:
-        run = Run(plan, engine, RunStore(Path(name)), cache, data_dir, progress, {}, {})
+    with _folder(kept_in) as store:
+        run = Run(plan, engine, store, cache, data_dir, progress, {}, {})
         prepare_inputs(run)
         prepare_environments(run)
         progress.plan(len(plan.train))
         for measured in plan.train:
             job = identified(shortened(measured), measured.framework.label, "lines")
-            result = refusal_of(run, job)
-            if result is None:
-                progress.start(job, "counting lines")
-                folder = run.store.write_job(job)
-                result = attempt(run, run.prepared[job.framework.label], job, folder, keep_compiled=False)
+            result = refusal_of(run, job) or _done(store, job) or _counted(run, job)
             progress.finish(job, result)
             yield job, result
+
+
+@contextmanager
+def _folder(kept_in: RunStore | None) -> Iterator[RunStore]:
+    if kept_in is not None:
+        yield kept_in
+        return
+    with tempfile.TemporaryDirectory() as name:
+        yield RunStore(Path(name))
+
+
+def _done(store: RunStore, job: Job) -> Result | None:
+    result = store.read_result(job)
+    return result if result is not None and result.status == "ok" else None
+
+
+def _counted(run: Run, job: Job) -> Result:
+    run.progress.start(job, "counting lines")
+    folder = run.store.write_job(job)
+    result = attempt(run, run.prepared[job.framework.label], job, folder, keep_compiled=False)
+    run.store.write_result(result)
+    return result

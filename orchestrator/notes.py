@@ -37,7 +37,7 @@ def of_jobs(trained: Sequence[tuple[Job, Result | None]]) -> list[str]:
 
 def of_cells(cells: Sequence[Cell]) -> list[str]:
     """Return notes on cells: one per framework and matter, with the worst case."""
-    found = _of_experiments(cells)
+    found = of_experiments(cells)
     if any(cell.rounds < stats.FEWEST for cell in cells):
         found.append("Under three rounds there is no interval and no winner; --repeats 3 or more gives both.")
     found += _per_framework(
@@ -83,7 +83,7 @@ def of_cells(cells: Sequence[Cell]) -> list[str]:
     return found
 
 
-def _of_experiments(cells: Sequence[Cell]) -> list[str]:
+def of_experiments(cells: Sequence[Cell]) -> list[str]:
     """Return notes on what makes these cells another experiment than the suite's."""
     found = []
     scales = sorted({cell.scale for cell in cells if cell.scale != 1})

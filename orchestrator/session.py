@@ -4,7 +4,8 @@ import os
 import platform
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,18 +108,27 @@ def build(
 
 
 def count_lines(
-    frameworks: str, suite: str, workloads: str | None, engine_name: str, data_dir: Path | None, console: Console
+    given: Mapping[str, str], engine_name: str, data_dir: Path | None, run: Path | None, console: Console
 ) -> list[tuple[Job, Result]]:
-    """Return a job and its result, with the lines that it took, for each framework and workload. Raises BenchError."""
+    """Return a job and its result, with the lines that it took, for each framework and workload. Raises BenchError.
+
+    ``given``: of a Request, what the user gave; ``run``: the run that gets the jobs, and has the rest of a Request.
+    """
     mistakes = engine_mistakes(engine_name)
-    request = Request(frameworks=frameworks, suite=suite, workloads=workloads)
+    if run is not None and "suite" in given:
+        mistakes.append("--suite and --run are both given; a run has its own suite. Leave one out.")
     if mistakes:
         raise UsageError(mistakes)
+    store = RunStore(run) if run is not None else None
+    request = Request(frameworks="all")
+    if store is not None:
+        request = store.read_info().request.model_copy(update={"suite": str(store.suite_file)})
+    request = request.model_copy(update=given)
     make_plan(request, cpus())  # names every mistake before an engine is looked for
     engine, why = choose_engine(engine_name)
     console.print(f"Engine: {engine.name} ({why}).", highlight=False)
-    with RunProgress(console) as progress:
-        return list(lines.count_lines(request, engine, cache_dir(), datasets.find_data_dir(data_dir), progress))
+    with store.in_use() if store else nullcontext(), RunProgress(console) as progress:
+        return list(lines.count_lines(request, engine, cache_dir(), datasets.find_data_dir(data_dir), progress, store))
 
 
 def choose_engine(name: str, sample_seconds: float = SAMPLE_SECONDS) -> tuple[Engine, str]:

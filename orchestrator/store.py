@@ -26,10 +26,15 @@ WARM = "-warm"  # ends the id of a job that only fills a compile cache, and is n
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole, then give it its name. Raises StoreError."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole, then give it its name. Raises StoreError."""
     part = path.with_name(path.name + ".part")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(data)
         part.replace(path)
 
 

@@ -8,6 +8,7 @@ import yaml
 
 from orchestrator.catalogue import FRAMEWORKS, FrameworkEntry
 from orchestrator.properties import FILE, REFERENCE
+from orchestrator.report.palette import OWN
 
 WITHOUT_PLAIN = ("numpy",)  # the reference: nobody chooses it for its speed
 
@@ -33,6 +34,8 @@ def lacks(name: str, root: Path, entries: Mapping[str, FrameworkEntry] = FRAMEWO
         found += _missing(root, f"benchmarks/plain/{name}_plain.py")
     if name != REFERENCE and name not in yaml.safe_load(FILE.read_text(encoding="utf-8"))["frameworks"]:
         found.append(f"orchestrator/properties.yaml: no framework {name}")
+    if name not in OWN:
+        found.append(f"orchestrator/report/palette.py: no colour for {name}")
     return list(dict.fromkeys(found))
 
 

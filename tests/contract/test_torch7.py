@@ -106,7 +106,9 @@ def test_a_later_run_finds_what_was_built_without_being_told_the_base(
 def test_the_lines_of_the_loop_in_lua_count(data_dir: Path, docker_engine: DockerEngine) -> None:
     """Each of them once, and those alone that run: the optimiser of mlp and that of lstm have lines of their own."""
     skip_if_ungiven("torch7")
-    found = session.count_lines("torch7,torch", "quick", "mlp,lstm", "docker", data_dir, Console(quiet=True))
+    found = session.count_lines(
+        {"frameworks": "torch7,torch", "workloads": "mlp,lstm"}, "docker", data_dir, None, Console(quiet=True)
+    )
     lines = {(job.workload, job.framework.name): result.code_lines for job, result in found}
     for workload in ("mlp", "lstm"):
         ours, theirs = lines[workload, "torch7"], lines[workload, "torch"]

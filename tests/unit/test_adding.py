@@ -34,6 +34,7 @@ def test_a_worker_alone_lacks_everything_else(copy: Path) -> None:
         "compose.yaml: no service mine",
         "benchmarks/plain/mine_plain.py: missing",
         "orchestrator/properties.yaml: no framework mine",
+        "orchestrator/report/palette.py: no colour for mine",
     ]
 
 
@@ -48,6 +49,7 @@ def test_a_folder_alone_lacks_everything_else(copy: Path) -> None:
         "compose.yaml",
         "benchmarks/plain/mine_plain.py",
         "orchestrator/properties.yaml",
+        "orchestrator/report/palette.py",
     ]
 
 
@@ -65,6 +67,7 @@ def test_an_entry_alone_lacks_everything_else(copy: Path) -> None:
         "compose.yaml",
         "benchmarks/plain/mine_plain.py",
         "orchestrator/properties.yaml",
+        "orchestrator/report/palette.py",
     ]
 
 

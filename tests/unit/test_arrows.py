@@ -45,6 +45,7 @@ PACKAGES = {
     "orchestrator.engines",
     "orchestrator.monitor",
     "orchestrator.report",
+    "orchestrator.report.charts",
 }
 
 
