@@ -99,8 +99,8 @@ def _decision(rows: Sequence[Compared], threshold: float) -> tuple[int, list[str
     if not compared:
         return errors.NOT_COMPARED, [*said, "No row could be compared, so nothing is decided."]
     if not slower and not worse:
-        of = "of those that could be compared " if len(compared) < len(asked) else ""
-        said.insert(0, f"None {of}is slower by more than {100 * (threshold - 1):.3g}% for sure, and no score is worse.")
+        none = "No row" if len(compared) == len(asked) else "Of those that could be compared, none"
+        said.insert(0, f"{none} is slower by more than {100 * (threshold - 1):.3g}% for sure, and no score is worse.")
     code = errors.WORSE if slower or worse else errors.NOT_COMPARED if len(compared) < len(asked) else errors.OK
     return code, said
 

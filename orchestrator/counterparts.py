@@ -45,11 +45,6 @@ class Compared(Place):
     warnings: list[str] = []
     unsupported: bool = False
 
-    @property
-    def worse(self) -> bool:
-        """Whether it is slower beyond the threshold, or a score is worse beyond its tolerance."""
-        return (self.verdict == "slower" and self.beyond) or any(score.change == "worse" for score in self.scores)
-
 
 def place_of(row: Row) -> Place:
     job = row.rounds[0][0]

@@ -12,6 +12,7 @@ from orchestrator.counterparts import Compared
 from orchestrator.sides import Side
 from orchestrator.summary import Pair
 from tests.unit.made_runs import FAILED, INFO, bad_result, made_job, made_result, made_run
+from tests.unit.test_docs import COMMANDS
 from workers.spec import Environment, Job, Phases, Result
 
 TORCH = {("mlp", "torch"): (2.0, 2.01, 2.02)}
@@ -79,7 +80,7 @@ def test_equal_runs_pass() -> None:
     found = compared(side())
     assert (only_row(found).verdict, only_row(found).how_sure) == ("unchanged", "surely under 5%")
     assert found.exit_code == errors.OK
-    assert found.decided == ["None is slower by more than 5% for sure, and no score is worse."]
+    assert found.decided == ["No row is slower by more than 5% for sure, and no score is worse."]
     assert only_row(found).changed == []
 
 
@@ -223,10 +224,22 @@ def test_another_host_is_compared_where_that_is_asked_for_and_named() -> None:
 def test_a_regression_counts_beside_what_is_not_comparable() -> None:
     times = {**TORCH, ("cnn", "torch"): (1.0, 1.01, 1.02)}
     slower = {name: [2 * value for value in values] for name, values in times.items()}
-    gate = lambda job: {"parity": FAILED} if job.workload == "cnn" else {}  # noqa: E731
-    found = compared(side(slower, job=gate), before=side(times, RUN_A))
+    after = side(slower, job=lambda job: {"parity": FAILED} if job.workload == "cnn" else {})
+    found = compared(after, before=side(times, RUN_A))
     assert found.exit_code == errors.WORSE
     assert [line.split(":")[0] for line in found.decided] == ["Slower", "Not comparable"]
+
+
+def test_what_could_be_compared_is_decided_on_its_own() -> None:
+    times = {**TORCH, ("cnn", "torch"): (1.0, 1.01, 1.02)}
+    found = compared(
+        side(times, job=lambda job: {"parity": FAILED} if job.workload == "cnn" else {}), before=side(times, RUN_A)
+    )
+    assert found.exit_code == errors.NOT_COMPARED
+    assert found.decided == [
+        "Of those that could be compared, none is slower by more than 5% for sure, and no score is worse.",
+        "Not comparable: torch on cnn.",
+    ]
 
 
 # ---------------------------------------------------------------------------- what is named
@@ -298,8 +311,9 @@ def test_a_run_with_two_settings_in_one_place_is_matched_by_the_setting() -> Non
     before = Side(BEFORE.info, [*of_batch(16, 1.0), *of_batch(32, 4.0)])
     after = Side(side().info, [*of_batch(32, 4.0), *of_batch(16, 1.0)])
     assert [row.verdict for row in compared(after, before=before).rows] == ["unchanged", "unchanged"]
-    alone = compared(Side(side().info, of_batch(16, 1.0)), before=before)
-    assert ([row.verdict for row in alone.rows], len(alone.only_a)) == (["unchanged"], 1)
+    for size, seconds in ((16, 1.0), (32, 4.0)):
+        alone = compared(Side(side().info, of_batch(size, seconds)), before=before)
+        assert ([row.verdict for row in alone.rows], len(alone.only_a)) == (["unchanged"], 1)
 
 
 def test_the_same_run_twice_says_so() -> None:
@@ -398,6 +412,11 @@ def test_a_score_beyond_its_tolerance_is_better_or_worse(
 def test_scores_of_random_data_are_not_compared() -> None:
     synthetic = changed_in("dataset", synthetic=True)
     assert only_row(compared(side(job=synthetic), before=side(info=RUN_A, job=synthetic))).scores == []
+
+
+def test_the_command_has_the_threshold_that_is_the_modules() -> None:
+    (option,) = (item for item in COMMANDS["compare"].params if item.name == "threshold")
+    assert option.default == comparison.THRESHOLD
 
 
 def test_the_document_is_valid_and_complete() -> None:
