@@ -45,19 +45,25 @@ def as_text(comparison: Comparison) -> str:
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """Return GitHub-flavoured Markdown: what was decided first, what a reviewer seldom needs folded away."""
-    escaped = [[_plain(text) for text in texts] for texts in rows(comparison)]
+    """Return GitHub-flavoured Markdown: what was decided, then the rows that moved; the others are folded away."""
+    moved: list[list[str]] = []
+    unmoved: list[list[str]] = []
+    for texts, row in zip(rows(comparison), comparison.rows, strict=True):
+        still = row.verdict == "unchanged" and all(score.change == "unchanged" for score in row.scores)
+        (unmoved if still else moved).append([_plain(text) for text in texts])
     parts = [
-        "\n".join(f"**{_plain(line)}**  " for line in comparison.decided).rstrip(),
+        "  \n".join(f"**{_plain(line)}**" for line in comparison.decided),
         _plain(caption(comparison)),
-        table(escaped, HEADERS, left=LEFT) if escaped else "The runs have no row in common.",
+        table(moved, HEADERS, left=LEFT) if moved else "",
+        _folded(f"{len(unmoved)} unchanged", table(unmoved, HEADERS, left=LEFT)) if unmoved else "",
         _listed("Not comparable", reason_lines(comparison)),
         _listed("Changed from A to B", changed_lines(comparison)),
         _listed("In one run alone", only_lines(comparison)),
+        _folded(
+            "Notes, and where the runs come from",
+            "\n\n".join(filter(None, (_listed("Notes", comparison.notes), _origins(comparison)))),
+        ),
     ]
-    details = [_listed("Notes", comparison.notes), _origins(comparison)]
-    folded = "\n\n".join(filter(None, details))
-    parts.append(f"<details>\n<summary>Notes, and where the runs come from</summary>\n\n{folded}\n\n</details>")
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -105,6 +111,10 @@ def _parts(change: Change) -> tuple[object, ...]:
 def _plain(text: str) -> str:
     """Return a text of which GitHub makes no markup of HTML."""
     return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _folded(title: str, text: str) -> str:
+    return f"<details>\n<summary>{title}</summary>\n\n{text}\n\n</details>"
 
 
 def _listed(title: str, lines: Sequence[str]) -> str:

@@ -22,8 +22,8 @@ BROKEN = compare(side(info=RUN_A), side(job={"parity": FAILED}))
 
 def table_of(text: str) -> list[dict[str, str]]:
     """Return the first Markdown table of a text, a dict a row."""
-    lines = [line for line in text.split("<details>")[0].splitlines() if line.startswith("|")]
-    header, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    lines = re.findall(r"^\|.*$", re.split(r"\n\n", text[text.index("| workload") :])[0], re.MULTILINE)
+    header, _, *rows = ([cell.strip() for cell in line.strip("|").split(" | ")] for line in lines)
     return [dict(zip(header, row, strict=True)) for row in rows]
 
 
@@ -39,16 +39,23 @@ def test_markdown_says_the_decision_first_and_the_ratio_in_its_row() -> None:
     assert row["score"] == "accuracy 0.9200 -> 0.9200"
 
 
-def test_markdown_folds_notes_and_origins_and_nothing_that_decides() -> None:
-    text = as_markdown(UPGRADED)
-    shown, folded = text.split("<details>")
-    assert "- torch on mlp: version 2.13 -> 2.14" in shown
-    assert "- theano on cnn: only in A" in shown
-    assert "- torch on cnn: only in B" in shown
-    assert "torch 2.13 -> 2.14" in table_of(text)[0]["framework"]
-    assert folded.count("</details>") == 1
-    assert "bench orchestrate" in folded
-    assert "| system" in folded
+def test_markdown_folds_what_did_not_move_and_where_runs_come_from_and_nothing_else() -> None:
+    shown, *folded = re.split(r"<details>\n(.*?)</details>\n", as_markdown(UPGRADED), flags=re.DOTALL)
+    unchanged, between, origins, end = folded
+    assert "| workload" not in shown
+    assert unchanged.startswith("<summary>1 unchanged</summary>\n\n|")
+    assert table_of(unchanged)[0]["framework"] == "torch 2.13 -> 2.14"
+    assert "- torch on mlp: version 2.13 -> 2.14" in between
+    assert "- theano on cnn: only in A" in between
+    assert "- torch on cnn: only in B" in between
+    assert "bench orchestrate" in origins
+    assert "| system" in origins
+    assert end == ""
+
+
+def test_a_row_whose_verdict_is_unchanged_but_whose_score_moved_is_not_folded() -> None:
+    text = as_markdown(compare(with_scores(RUN_A, accuracy=0.98), with_scores(RUN_B, accuracy=0.9)))
+    assert "accuracy 0.9800 -> 0.9000 worse (over 0.01)" in text.split("<details>")[0]
 
 
 def test_why_a_row_is_not_comparable_is_said_in_every_text() -> None:
@@ -107,7 +114,8 @@ def test_readings_and_variants_are_told_apart() -> None:
 
 def test_runs_with_nothing_in_common_are_readable() -> None:
     found = compare(side(info=RUN_A), side({("cnn", "torch"): (1.0, 1.0, 1.0)}))
-    assert "The runs have no row in common." in as_markdown(found)
+    assert as_markdown(found).startswith("**No row could be compared, so nothing is decided.**\n")
+    assert "torch on mlp: only in A" in as_markdown(found)
     assert "torch on mlp: only in A" in as_text(found)
     assert len(as_csv(found).splitlines()) == 3
 
