@@ -91,8 +91,9 @@ def scores_of(a: Cell, b: Cell) -> list[Score]:
     return found
 
 
-def verdict(ratio: Estimate, threshold: float) -> tuple[Verdict, bool, str]:
+def verdict(ratio: Estimate | None, threshold: float) -> tuple[Verdict, bool, str | None]:
     """Return what a ratio with an interval says, whether all of it is beyond the threshold, and how sure that is."""
+    assert ratio is not None
     assert ratio.low is not None
     assert ratio.high is not None
     word: Verdict = "slower" if ratio.low > 1 else "faster" if ratio.high < 1 else "unchanged"

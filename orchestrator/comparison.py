@@ -15,6 +15,7 @@ from workers.compat import Literal
 from workers.spec import Record
 
 THRESHOLD = 1.05
+MOST_NAMED = 5  # workloads, in a sentence
 
 
 class Comparison(Record):
@@ -94,8 +95,7 @@ def _decision(rows: Sequence[Compared], threshold: float) -> tuple[int, list[str
     if worse:
         said.append(f"Worse: {_named(worse)}. A score is worse by more than its tolerance.")
     if len(compared) < len(asked):
-        unsound = [row for row in asked if row not in compared]
-        said.append(f"Not comparable: {_named(unsound)}.")
+        said.append(f"Not comparable: {_named([row for row in asked if row.verdict == 'not comparable'])}.")
     if not compared:
         return errors.NOT_COMPARED, [*said, "No row could be compared, so nothing is decided."]
     if not slower and not worse:
@@ -106,11 +106,15 @@ def _decision(rows: Sequence[Compared], threshold: float) -> tuple[int, list[str
 
 
 def _named(rows: Sequence[Compared]) -> str:
-    """Return rows in few words: ``torch on cnn and mlp``."""
-    workloads: dict[str, list[str]] = {}
+    """Return rows in few words: ``tf on mlp; torch on cnn, mlp``."""
+    found: dict[str, list[str]] = {}
     for row in rows:
-        workloads.setdefault(row.framework, []).append(row.workload)
-    return "; ".join(f"{name} on {', '.join(dict.fromkeys(found))}" for name, found in workloads.items())
+        found.setdefault(row.framework, []).append(row.workload)
+    workloads = {framework: list(dict.fromkeys(names)) for framework, names in found.items()}
+    return "; ".join(
+        f"{framework} on {', '.join(names) if len(names) <= MOST_NAMED else f'{len(names)} workloads'}"
+        for framework, names in workloads.items()
+    )
 
 
 def _of_runs(a: Side, b: Side) -> list[str]:

@@ -73,20 +73,20 @@ def compare_rows(a: Ran, b: Ran, threshold: float, across_hosts: bool) -> Compar
     train = change_of(list(row_a.seconds().values()), list(row_b.seconds().values()), not reasons)
     if train.ratio is not None and train.ratio.low is None:
         reasons.append(f"under {stats.FEWEST} rounds there is no interval: nothing can be said of a ratio")
-    found: tuple[Verdict, bool, str | None] = ("not comparable", False, None)
-    if train.ratio is not None and not reasons:
-        found = verdict(train.ratio, threshold)
-    changes = {
+    word, beyond, how_sure = ("not comparable", False, None) if reasons else verdict(train.ratio, threshold)
+    further = {
         name: change_of(_each(row_a, read), _each(row_b, read), not reasons and _like(name, cell_a, cell_b))
         for name, read in QUANTITIES.items()
     }
     return Compared(
         **place_of(row_a).model_dump(),
-        **dict(zip(("verdict", "beyond", "how_sure"), found, strict=True)),
+        verdict=word,
+        beyond=beyond,
+        how_sure=how_sure,
         version_a=cell_a.version,
         version_b=cell_b.version,
         train_seconds=train,
-        **changes,
+        **further,
         scores=[] if reasons else scores_of(cell_a, cell_b),
         reasons=reasons,
         changed=[*(hosts if across_hosts else []), *differences.of_software(row_a, row_b, info_a, info_b)],

@@ -1,6 +1,6 @@
 """What a comparison says, in words: the cells of its table and the lines below it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from orchestrator.changes import Change
 from orchestrator.comparison import Comparison
@@ -23,12 +23,12 @@ LEFT = 3  # so many columns are words; the rest are numbers
 
 def rows(comparison: Comparison) -> list[list[str]]:
     """Return the table's cells as text, in the columns of HEADERS."""
-    name = _workload_names([*comparison.rows, *comparison.only_a, *comparison.only_b])
+    name = _workload_names(comparison)
     return [
         [
             name(row),
             row.framework + ("" if row.version_a == row.version_b else f" {row.version_a} -> {row.version_b}"),
-            ", ".join(filter(None, (row.verdict, row.how_sure, "noisy" if row.warnings else None))),
+            ", ".join(filter(None, (row.verdict, row.how_sure, "noisy" if row.warnings and row.how_sure else None))),
             f"{number(row.train_seconds.a)} -> {number(row.train_seconds.b)}",
             interval(row.train_seconds.ratio),
             *(_ratio(change) for change in (row.predict_seconds, row.build_seconds, row.peak_rss_bytes)),
@@ -48,20 +48,20 @@ def caption(comparison: Comparison) -> str:
 
 def changed_lines(comparison: Comparison) -> list[str]:
     """Return what differs between compared rows, each text once, with the rows that it holds for."""
-    return _grouped((row, "; ".join(row.changed)) for row in comparison.rows if row.changed)
+    return _grouped(comparison, ((row, "; ".join(row.changed)) for row in comparison.rows if row.changed))
 
 
 def only_lines(comparison: Comparison) -> list[str]:
     """Return the rows that only one run has."""
     return [
-        *_grouped((place, "only in A") for place in comparison.only_a),
-        *_grouped((place, "only in B") for place in comparison.only_b),
+        *_grouped(comparison, ((place, "only in A") for place in comparison.only_a)),
+        *_grouped(comparison, ((place, "only in B") for place in comparison.only_b)),
     ]
 
 
 def reason_lines(comparison: Comparison) -> list[str]:
     """Return why rows are not comparable."""
-    return _grouped((row, "; ".join(row.reasons)) for row in comparison.rows if row.reasons)
+    return _grouped(comparison, ((row, "; ".join(row.reasons)) for row in comparison.rows if row.reasons))
 
 
 def _ratio(change: Change) -> str:
@@ -85,8 +85,9 @@ def _score(row: Compared) -> str:
     )
 
 
-def _workload_names(places: Sequence[Place]) -> Callable[[Place], str]:
+def _workload_names(comparison: Comparison) -> Callable[[Place], str]:
     """Return what names a row's workload: with its device, threads, epochs where there is more than one of them."""
+    places = [*comparison.rows, *comparison.only_a, *comparison.only_b]
     settings = {(place.device, place.threads) for place in places}
     readings: dict[str, set[int]] = {}
     for place in places:
@@ -101,13 +102,12 @@ def _workload_names(places: Sequence[Place]) -> Callable[[Place], str]:
     return name
 
 
-def _grouped(said: Iterable[tuple[Place, str]]) -> list[str]:
+def _grouped(comparison: Comparison, said: Iterable[tuple[Place, str]]) -> list[str]:
     """Return each text once, with the rows that it is said of: ``torch on cnn, mlp: version 2.12 -> 2.13``."""
     found: dict[tuple[str, str], list[Place]] = {}
     for place, text in said:
         found.setdefault((place.framework, text), []).append(place)
-    everything = [place for places in found.values() for place in places]
-    name = _workload_names(everything)
+    name = _workload_names(comparison)
     return [
         f"{framework} on {', '.join(dict.fromkeys(map(name, places)))}: {text}"
         for (framework, text), places in found.items()

@@ -230,6 +230,14 @@ def test_a_regression_counts_beside_what_is_not_comparable() -> None:
     assert [line.split(":")[0] for line in found.decided] == ["Slower", "Not comparable"]
 
 
+def test_many_rows_are_counted_and_a_few_are_named() -> None:
+    for count, words in ((5, "w0, w1, w2, w3, w4"), (6, "6 workloads")):
+        times = {(f"w{number}", "torch"): (1.0, 1.01, 1.02) for number in range(count)}
+        slower = {name: [2 * value for value in values] for name, values in times.items()}
+        found = compared(side(slower), before=side(times, RUN_A))
+        assert found.decided[0].startswith(f"Slower: torch on {words}. ")
+
+
 def test_what_could_be_compared_is_decided_on_its_own() -> None:
     times = {**TORCH, ("cnn", "torch"): (1.0, 1.01, 1.02)}
     found = compared(
