@@ -91,15 +91,19 @@ def scores_of(a: Cell, b: Cell) -> list[Score]:
     return found
 
 
-def verdict(ratio: Estimate | None, threshold: float) -> tuple[Verdict, bool, str | None]:
-    """Return what a ratio with an interval says, whether all of it is beyond the threshold, and how sure that is."""
+def verdict(ratio: Estimate | None, threshold: float, noisy: bool) -> tuple[Verdict, bool, str | None]:
+    """Return what a ratio with an interval says, whether all of it is beyond the threshold, and how sure that is.
+
+    ``noisy``: the interval knows of the rounds' spread, but not of what a loaded machine did to one run as a whole.
+    """
     assert ratio is not None
     assert ratio.low is not None
     assert ratio.high is not None
     word: Verdict = "slower" if ratio.low > 1 else "faster" if ratio.high < 1 else "unchanged"
     nearest, furthest = (ratio.low, ratio.high) if ratio.median >= 1 else (1 / ratio.high, 1 / ratio.low)
     limit = f"{100 * (threshold - 1):.3g}%"
+    surely = "" if noisy else "surely "
     if nearest > threshold:
-        return word, True, f"surely over {limit}"
+        return word, True, f"{surely}over {limit}"
     within = max(furthest, 1 / nearest) <= threshold
-    return word, False, f"surely under {limit}" if within else f"maybe over {limit}"
+    return word, False, f"{surely}under {limit}" if within else f"maybe over {limit}"

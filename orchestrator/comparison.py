@@ -92,6 +92,9 @@ def _decision(rows: Sequence[Compared], threshold: float) -> tuple[int, list[str
         said.append(
             f"Slower: {_named(slower)}. The whole interval of the training time's ratio lies above {threshold:g}."
         )
+        noisy = [row for row in slower if row.warnings]
+        if noisy:
+            said.append(f"Noisy: {_named(noisy)}. Measure both again on a quiet machine before you believe it.")
     if worse:
         said.append(f"Worse: {_named(worse)}. A score is worse by more than its tolerance.")
     if len(compared) < len(asked):

@@ -73,7 +73,10 @@ def compare_rows(a: Ran, b: Ran, threshold: float, across_hosts: bool) -> Compar
     train = change_of(list(row_a.seconds().values()), list(row_b.seconds().values()), not reasons)
     if train.ratio is not None and train.ratio.low is None:
         reasons.append(f"under {stats.FEWEST} rounds there is no interval: nothing can be said of a ratio")
-    word, beyond, how_sure = ("not comparable", False, None) if reasons else verdict(train.ratio, threshold)
+    warnings = [*_noise(cell_a, "A"), *_noise(cell_b, "B")]
+    word, beyond, how_sure = (
+        ("not comparable", False, None) if reasons else verdict(train.ratio, threshold, bool(warnings))
+    )
     further = {
         name: change_of(_each(row_a, read), _each(row_b, read), not reasons and _like(name, cell_a, cell_b))
         for name, read in QUANTITIES.items()
@@ -90,7 +93,7 @@ def compare_rows(a: Ran, b: Ran, threshold: float, across_hosts: bool) -> Compar
         scores=[] if reasons else scores_of(cell_a, cell_b),
         reasons=reasons,
         changed=[*(hosts if across_hosts else []), *differences.of_software(row_a, row_b, info_a, info_b)],
-        warnings=[*_noise(cell_a, "A"), *_noise(cell_b, "B")],
+        warnings=warnings,
         unsupported=all(result.status == "unsupported" for row in (row_a, row_b) for _, result in row.rounds if result),
     )
 

@@ -351,6 +351,15 @@ def test_noise_is_carried_from_either_run() -> None:
     assert any(note.startswith("A and B: torch: training time varies") for note in both.notes)
 
 
+def test_a_noisy_row_is_never_said_to_be_sure() -> None:
+    found = compared(side({("mlp", "torch"): (20.0, 25.0, 21.0)}))
+    assert (only_row(found).verdict, only_row(found).how_sure, found.exit_code) == ("slower", "over 5%", errors.WORSE)
+    assert found.decided[1].startswith("Noisy: torch on mlp.")
+    loaded = compared(side(environment={"other_cpus_busy": 1.5}))
+    assert (only_row(loaded).verdict, only_row(loaded).how_sure) == ("unchanged", "under 5%")
+    assert not any("Noisy" in line for line in loaded.decided), "it decides nothing"
+
+
 # ---------------------------------------------------------------------------- quantities and scores
 
 
