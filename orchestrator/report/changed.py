@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from orchestrator.changes import Change
+from orchestrator.changes import QUANTITIES, Change
 from orchestrator.comparison import Comparison
 from orchestrator.counterparts import Compared, Place
 from orchestrator.report.tables import interval, number
@@ -31,7 +31,7 @@ def rows(comparison: Comparison) -> list[list[str]]:
             ", ".join(filter(None, (row.verdict, row.how_sure, "noisy" if row.warnings and row.how_sure else None))),
             f"{number(row.train_seconds.a)} -> {number(row.train_seconds.b)}",
             interval(row.train_seconds.ratio),
-            *(_ratio(change) for change in (row.predict_seconds, row.build_seconds, row.peak_rss_bytes)),
+            *(_ratio(getattr(row, name), comparison.threshold) for name in QUANTITIES),
             _score(row),
         ]
         for row in comparison.rows
@@ -64,12 +64,13 @@ def reason_lines(comparison: Comparison) -> list[str]:
     return _grouped(comparison, ((row, "; ".join(row.reasons)) for row in comparison.rows if row.reasons))
 
 
-def _ratio(change: Change) -> str:
-    """Return ``1.31 higher``: the word where the interval does not hold 1."""
+def _ratio(change: Change, threshold: float) -> str:
+    """Return ``1.31 higher``: the word where the interval does not hold 1 and the ratio is beyond the threshold."""
     if change.ratio is None:
         return "-"
-    word = change.change if change.change in ("higher", "lower") else None
-    return " ".join(filter(None, (number(change.ratio.median), word)))
+    ratio = change.ratio.median
+    word = change.change if change.change in ("higher", "lower") and max(ratio, 1 / ratio) > threshold else None
+    return " ".join(filter(None, (number(ratio), word)))
 
 
 def _score(row: Compared) -> str:

@@ -9,13 +9,13 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.changes import SCORES, Change
+from orchestrator.changes import QUANTITIES, SCORES, Change
 from orchestrator.comparison import Comparison
 from orchestrator.counterparts import Place
 from orchestrator.report.changed import HEADERS, LEFT, caption, changed_lines, only_lines, reason_lines, rows
 from orchestrator.report.tables import table
 
-QUANTITIES = ("train_seconds", "predict_seconds", "build_seconds", "peak_rss_bytes")
+COMPARED = ("train_seconds", *QUANTITIES)
 WIDTH = 132  # of a file, which has none of its own
 STYLES = {"slower": "bold red", "faster": "green", "not comparable": "yellow"}
 
@@ -73,7 +73,7 @@ def as_csv(comparison: Comparison) -> str:
     lists = ("reasons", "changed", "warnings")
     names = [
         *("run_a", "run_b", *Place.model_fields, "verdict", "beyond", "how_sure", "version_a", "version_b"),
-        *(f"{quantity}_{part}" for quantity in QUANTITIES for part in parts),
+        *(f"{quantity}_{part}" for quantity in COMPARED for part in parts),
         *(f"{metric}_{part}" for metric in SCORES for part in ("a", "b", "change")),
         *lists,
     ]
@@ -84,7 +84,7 @@ def as_csv(comparison: Comparison) -> str:
     for row in comparison.rows:
         line = {**runs, **{name: value for name, value in row.model_dump().items() if name in names}}
         line |= {name: "; ".join(getattr(row, name)) for name in lists}
-        for quantity in QUANTITIES:
+        for quantity in COMPARED:
             values = _parts(getattr(row, quantity))
             line |= {f"{quantity}_{part}": value for part, value in zip(parts, values, strict=True)}
         for score in row.scores:
@@ -108,6 +108,10 @@ def _parts(change: Change) -> tuple[object, ...]:
     return change.a, change.b, ratio and ratio.median, ratio and ratio.low, ratio and ratio.high, change.change
 
 
+def _known(value: str | int | None) -> str:
+    return "-" if value is None else str(value)
+
+
 def _plain(text: str) -> str:
     """Return a text of which GitHub makes no markup of HTML."""
     return text.replace("&", "&amp;").replace("<", "&lt;")
@@ -128,7 +132,7 @@ def _origins(comparison: Comparison) -> str:
         ["suite", *(", ".join([run.suite, *run.altered]) for run in (a, b))],
         ["command", *(shlex.join(run.command) for run in (a, b))],
         ["continued", *(f"{len(run.continued)} times" for run in (a, b))],
-        *([fact.replace("_", " "), *(str(run.host.get(fact, "-")) for run in (a, b))] for fact in {**a.host, **b.host}),
+        *([fact.replace("_", " "), *(_known(run.host.get(fact)) for run in (a, b))] for fact in {**a.host, **b.host}),
     ]
     return table(
         [[_plain(text) for text in line] for line in texts],

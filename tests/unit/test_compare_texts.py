@@ -103,6 +103,13 @@ def test_a_score_that_moved_is_shown_with_its_tolerance() -> None:
     assert row["score"] == "accuracy 0.9200 -> 0.9200; perplexity 100.0 -> 120.0 worse (over 5%)"
 
 
+def test_a_quantity_is_called_higher_or_lower_beyond_the_threshold_alone() -> None:
+    for used, words in ((1.001, "1.00"), (1.2, "1.20 higher"), (0.5, "0.500 lower")):
+        found = compare(side(info=RUN_A), side(result={"peak_rss_bytes": int(2**20 * used)}))
+        assert found.rows[0].peak_rss_bytes.change in ("higher", "lower")
+        assert table_of(as_markdown(found))[0]["memory"] == words
+
+
 def test_readings_and_variants_are_told_apart() -> None:
     both = {"read_at_epochs": [1, 2]}
     names = [row["workload"] for row in table_of(as_markdown(compare(side(info=RUN_A, job=both), side(job=both))))]
