@@ -1,10 +1,12 @@
 """Every figure is valid Vega-Lite, renders, and has as many marks as its data say; none is drawn of nothing."""
 
 import json
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from statistics import median
+from typing import Any
 from xml.etree import ElementTree
 
 import altair
@@ -13,12 +15,14 @@ import vl_convert
 from jsonschema import ValidationError
 
 from orchestrator.report.charts import SECTIONS, Figure, figures
+from orchestrator.report.charts.caveats import settings_of, with_caveats
 from orchestrator.report.charts.code import agreement
 from orchestrator.report.charts.draw import logarithmic
-from orchestrator.report.charts.figure import natural
+from orchestrator.report.charts.figure import Place, natural
 from orchestrator.report.charts.training import convergence
 from orchestrator.report.charts.usage import phases
 from orchestrator.report.charts.winners import winners
+from orchestrator.report.palette import mark_of
 from orchestrator.report.tidy import Row, Tables, read_run, tables
 from tests.runs import RUNS, SCRIPT
 
@@ -126,6 +130,52 @@ def test_markup_in_names_is_text(figures_of: Figures) -> None:
 TAGS = ("svg", "g", "path", "line", "text", "rect", "defs", "clipPath", "style", "title")
 
 
+def scales(part: object) -> Iterator[dict[str, Any]]:
+    """Yield every channel of a chart that stands for frameworks."""
+    if isinstance(part, dict):
+        if part.get("field") == "framework" and "domain" in part.get("scale", {}):
+            yield part["scale"]
+        for inner in part.values():
+            yield from scales(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from scales(inner)
+
+
+@pytest.mark.parametrize("run", ["well", "gpu"])
+def test_a_framework_looks_the_same_in_every_figure(run: str, figures_of: Figures) -> None:
+    found = [scale for figure in figures_of(run) for scale in scales(figure.chart)]
+    assert len(found) > 50
+    for scale in found:
+        for label, drawn in zip(scale["domain"], scale["range"], strict=True):
+            mark = mark_of(label)
+            fill = mark.colour if mark.filled else "transparent"
+            assert drawn in (mark.colour, fill, mark.shape, list(mark.dash))
+
+
+def test_what_is_another_experiment_than_its_suite_s_says_so_in_title_and_drawing(figures_of: Figures) -> None:
+    for run, words in (("scores", "scaled to 0.25 of its suite"), ("synthetic", "synthetic data")):
+        for figure in figures_of(run):
+            assert figure.title.endswith(f"({words})")
+            assert figure.spec["title"]["text"] == words
+        assert words in texts(drawing(figures_of(run)[0]))
+
+
+def test_more_threads_than_cpus_and_imported_data_are_said_where_they_hold() -> None:
+    place = {"run": "r", "workload": "mlp", "device": "cpu", "scale": 1.0, "synthetic": False, "dataset": "mnist"}
+    cells = [{**place, "threads": threads, "cpus": 2} for threads in (1, 2, 4)]
+    cells.append({**place, "workload": "cnn", "dataset": "cifar10-subset", "threads": 1, "cpus": 2})
+    settings = settings_of(cells)
+
+    def title(workload: str | None, threads: int | None) -> str:
+        figure = Figure("name", "Title", "times", Place("r", workload, "matched", "cpu", threads), {}, {}, [])
+        return with_caveats(figure, settings).title
+
+    assert title("mlp", 2) == "Title"
+    assert title("mlp", 4) == title("mlp", None) == "Title (4 threads on 2 CPUs)"
+    assert title("cnn", 1) == title(None, 1) == "Title (on cifar10-subset)"
+
+
 # ---------------------------------------------------------------------------- marks
 
 
@@ -217,12 +267,15 @@ def test_a_figure_of_a_study_is_the_study_s_own(figures_of: Figures, of: Get) ->
     assert row["accuracy"] == said["said_accuracy"]
 
 
-@pytest.mark.parametrize(("side", "sizes"), [("depth", {1, 2, 4}), ("width", {64, 1024})])
+@pytest.mark.parametrize(("side", "place", "fixed"), [("depth", 0, "x100"), ("width", 1, "-1x")])
 def test_depth_and_width_are_those_of_the_layers_and_vary_alone(
-    side: str, sizes: set[int], figures_of: Figures
+    side: str, place: int, fixed: str, figures_of: Figures, of: Get
 ) -> None:
     figure = named(figures_of("study"), f"{side}-train-seconds")
+    names = {row["workload"] for row in of("study")["cells"] if re.search(rf"{fixed}(?=\d|$)", row["workload"])}
+    sizes = {int(name.split("-")[1].split("x")[place]) for name in names}
     assert {row[side] for row in figure.rows} == sizes
+    assert len(sizes) > 1
     assert len({(row["activations"], row["width" if side == "depth" else "depth"]) for row in figure.rows}) == 1
     assert {row["source"] for row in figure.rows} == {"said", "as published, here", "matched, here"}
     assert marks(drawing(figure), "symbol") == len(figure.rows)
@@ -264,8 +317,8 @@ def test_the_phases_of_jobs_that_did_not_end_well_are_left_out(of: Get) -> None:
 
 def test_times_say_how_long_was_trained(figures_of: Figures) -> None:
     found = figures_of("scores")
-    assert named(found, "times-lstm-ptb-small-cpu").title.endswith("after 3 epochs")
-    assert named(found, "times-lstm-ptb-small-to").title.endswith("trained to a perplexity of 114.79")
+    assert "after 3 epochs" in named(found, "times-lstm-ptb-small-cpu").title
+    assert "trained to a perplexity of 114.79" in named(found, "times-lstm-ptb-small-to").title
 
 
 def test_lines_of_code_have_a_named_point_for_each_framework(figures_of: Figures) -> None:

@@ -75,9 +75,9 @@ def test_markup_in_names_is_text(pages: dict[str, Page]) -> None:
 def test_a_template_that_did_not_escape_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from markupsafe import Markup
 
-    from orchestrator.report.html import page as module
+    from orchestrator.report.html import template
 
-    monkeypatch.setattr(module, "text_of", lambda value, kind: Markup(text_of(value, kind)))
+    monkeypatch.setattr(template, "text_of", lambda value, kind: Markup(text_of(value, kind)))
     page = page_of([RUNS["markup"](tmp_path / "markup")], tmp_path)
     assert "img" in {tag for tag, _ in page.elements}
 

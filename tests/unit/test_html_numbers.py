@@ -228,7 +228,8 @@ def test_jobs_environments_and_data_are_the_raw_ones(page: Page, folder: Path) -
 def test_the_rows_behind_a_chart_are_those_of_the_cells(page: Page) -> None:
     cells = {(row["workload"], row["framework"]): row for row in values(page, "cells") if row["variant"] == "matched"}
     figures = list(winners(page))
-    assert len(figures) == 5
+    assert [workload for workload, _ in figures] == list(dict.fromkeys(row["workload"] for row in cells.values()))
+    assert len(figures) == 3
     for workload, rows in figures:
         assert len(rows) == 4
         for row in rows:

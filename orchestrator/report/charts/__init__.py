@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from orchestrator.report.charts.caveats import settings_of, with_caveats
 from orchestrator.report.charts.code import agreement, lines
 from orchestrator.report.charts.figure import Figure, slug
 from orchestrator.report.charts.papers import papers
@@ -31,7 +32,8 @@ SECTIONS: dict[str, Callable[[Tables], Iterator[Figure]]] = {
 
 def figures(tables: Tables) -> list[Figure]:
     """Return all figures, section by section, each with a name of its own."""
-    found = [figure for draw in SECTIONS.values() for figure in draw(tables)]
+    settings = settings_of(tables["cells"])
+    found = [with_caveats(figure, settings) for draw in SECTIONS.values() for figure in draw(tables)]
     if len({figure.place.run for figure in found}) > 1:
         found = [_of_its_run(figure) for figure in found]
     counts: dict[str, int] = {}

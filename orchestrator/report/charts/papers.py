@@ -10,18 +10,20 @@ from orchestrator.report.charts.figure import Figure, by_workload, figure, known
 from orchestrator.report.charts.observed import SAID, SOURCES, observed
 from orchestrator.report.tidy import Row, Tables
 
+# Number of a study -> its header, and what an axis has room for.
 LOGARITHMIC = {
-    "train_seconds": "training, s",
-    "train_ratio": "training time over the fastest's",
-    "predict_seconds": "prediction of the test rows, s",
-    "perplexity": "test perplexity",
+    "train_seconds": ("training, s", "training, s"),
+    "train_ratio": ("training time over the fastest's", "ratio to fastest"),
+    "predict_seconds": ("prediction of the test rows, s", "prediction, s"),
+    "perplexity": ("test perplexity", "test perplexity"),
 }
 LINEAR = {
-    "accuracy": "test accuracy",
-    "cpu_percent": "CPU, % of what the job was given",
-    "gpu_percent": "GPU, %",
-    "memory_percent": "memory, % of what the job was given",
+    "accuracy": ("test accuracy", "test accuracy"),
+    "cpu_percent": ("CPU, % of what the job was given", "CPU, %"),
+    "gpu_percent": ("GPU, %", "GPU, %"),
+    "memory_percent": ("memory, % of what the job was given", "memory, %"),
 }
+QUANTITIES = {**LOGARITHMIC, **LINEAR}
 SOURCE = alt.Scale(domain=list(SOURCES), range=["#f06900", "#1e96ff", "#005aff"])
 SHAPE = alt.Scale(domain=list(SOURCES), range=["diamond", "circle", "circle"])
 FILL = alt.Scale(domain=list(SOURCES), range=["#f06900", "transparent", "#005aff"])
@@ -29,7 +31,7 @@ FILL = alt.Scale(domain=list(SOURCES), range=["#f06900", "transparent", "#005aff
 
 def papers(tables: Tables) -> Iterator[Figure]:
     rows = observed(tables)
-    for name, header in {**LOGARITHMIC, **LINEAR}.items():
+    for name, (header, _) in QUANTITIES.items():
         there = [row for row in rows if known(row, name) and (name in LINEAR or row[name] > 0)]
         for place, own in places(there, whole=True).items():
             if {SAID} < {row["source"] for row in own}:
@@ -50,8 +52,9 @@ def _panels(rows: Sequence[Row], name: str, columns: dict[str, str]) -> Spec:
 
 
 def _panel(workload: str, rows: Sequence[Row], name: str, columns: dict[str, str]) -> Spec:
-    linear = alt.X(f"{name}:Q", title=columns[name], scale={"zero": False, "padding": 10}, axis={"tickCount": 3})
-    x = alt.X(**draw.logarithmic(name, columns[name], rows)) if name in LOGARITHMIC else linear
+    title = QUANTITIES[name][1]
+    linear = alt.X(f"{name}:Q", title=title, scale={"zero": False, "padding": 10}, axis={"tickCount": 3})
+    x = alt.X(**draw.logarithmic(name, title, rows)) if name in LOGARITHMIC else linear
     base = draw.of_rows().transform_filter(alt.FieldEqualPredicate(field="workload", equal=workload))
     base = base.encode(x=x, y=draw.by_framework(sorted(labels_of(rows))))
     legend = {"orient": "top", "title": None, "symbolSize": 60, "symbolStrokeWidth": 1.5}

@@ -6,7 +6,7 @@ from orchestrator import notes
 from orchestrator.report import study, tables
 from orchestrator.report.html import winners
 from orchestrator.report.html.columns import files_of_cells, of_cells, plain, round_of, where
-from orchestrator.report.html.parts import Folded, Listed, Part, Section, Winner, Winners, Words
+from orchestrator.report.html.parts import Folded, Listed, Part, Pictures, Section, Winner, Winners, Words
 from orchestrator.report.html.views import Column, View, filled
 from orchestrator.report.tidy import Row, last_rows
 
@@ -22,10 +22,14 @@ def who_wins(part: Part) -> Section:
     summary = part.run.summary
     found = winners.groups(part.tables["cells"])
     nobody = Words("Nothing was measured in variant `matched`, so that nobody can win.", missing=True)
+    over_all = [
+        picture for picture in part.pictures if picture.section == "winners" and "workload" not in picture.facets
+    ]
     blocks = [
         Listed([*tables.overall_lines(summary), *winners.counted(found)]),
         *map(Words, notes.of_experiments(summary.cells)),
         Words(f"{tables.caption(summary)} {INTERVALS}"),
+        *([Pictures(over_all)] if over_all else []),
         Winners(_winners(part, found)) if found else nobody,
     ]
     return Section("winners", "Who wins", blocks)
