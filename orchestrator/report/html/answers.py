@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from orchestrator import notes
 from orchestrator.report import study, tables
+from orchestrator.report.charts.figure import natural
 from orchestrator.report.html import winners
 from orchestrator.report.html.columns import files_of_cells, of_cells, plain, round_of, where
 from orchestrator.report.html.parts import Folded, Listed, Part, Pictures, Section, Winner, Winners, Words
@@ -81,7 +82,7 @@ KINDS = ("said", "measured", "ratio")
 
 
 def times(part: Part) -> Section:
-    rows = part.tables["cells"]
+    rows = sorted(part.tables["cells"], key=lambda row: natural(row["workload"]))
     last = last_rows(rows)
     earlier = [row for row in rows if row not in last]
     blocks: list[object] = [*part.of("times"), _cells(part, "cells", "Every cell, read after its last epoch", last)]

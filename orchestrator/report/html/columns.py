@@ -65,6 +65,7 @@ def of_cells(part: Part, rows: Sequence[Row]) -> list[Column]:
         *plain([("spread", "spread between rounds"), ("first_epoch_factor", "first epoch over later")], rows),
         Column("rounds_ok", "rounds ok", "count", read=lambda row: Shown(row["rounds_ok"], _rounds(row))),
         Column("parity", "parity"),
+        *filled([Column("stale", "stale", read=lambda row: row["stale"] or None)], rows),
         Column("train_rows", "training rows", "count"),
         Column("batch_size", "batch", "count"),
     ]
@@ -80,7 +81,7 @@ def files_of_cells(part: Part) -> list[Column]:
 
 
 def _name(row: Row) -> str:
-    return f"{row['framework']} {row['version']}" + (" (stale)" if row["stale"] else "")
+    return f"{row['framework']} {row['version']}"
 
 
 def _target(row: Row) -> str | None:

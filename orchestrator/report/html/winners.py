@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from orchestrator.cells import Estimate
+from orchestrator.report.charts.figure import natural
 from orchestrator.report.tables import interval, number
 from orchestrator.report.tidy import Row
 
@@ -15,9 +16,8 @@ def groups(cells: Sequence[Row]) -> list[list[Row]]:
         if row["variant"] == "matched":
             found.setdefault((row["workload"], row["device"], row["threads"]), []).append(row)
     last = {key: max(row["epochs"] for row in rows) for key, rows in found.items()}
-    return [
-        sorted((row for row in rows if row["epochs"] == last[key]), key=_seconds) for key, rows in sorted(found.items())
-    ]
+    ordered = sorted(found.items(), key=lambda item: (natural(item[0][0]), item[0][1:]))
+    return [sorted((row for row in rows if row["epochs"] == last[key]), key=_seconds) for key, rows in ordered]
 
 
 def _seconds(row: Row) -> float:
