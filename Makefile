@@ -1,7 +1,7 @@
 # Two commands are enough: `make quick` and `make test`. Both make .venv on first use and reuse it.
 PYTHON ?= $(firstword $(foreach v,3.13 3.12 3.11,$(if $(shell python$(v) -c "print(1)" 2>/dev/null),python$(v))) python3)
 BENCH = .venv/bin/bench
-SIDE_BY_SIDE = tests/contract tests/docker/test_studies.py
+SIDE_BY_SIDE = tests/contract tests/docker/test_studies.py tests/unit
 
 .PHONY: help quick test lint clean lock parity bench-overhead papers
 
@@ -11,7 +11,7 @@ help: ## Show this list.
 quick: .venv/.ready ## Compare TensorFlow, PyTorch and Theano on three small models (docker if it answers, else local).
 	$(BENCH) orchestrate --frameworks tf,torch,theano --suite quick
 
-# Contract and study tests compare no times, so that two run side by side; the others have the machine to themselves.
+# Contract, study and unit tests compare no times, so that two run side by side; the others have the machine to themselves.
 test: .venv/.ready ## Run every test; those that need Docker or real data skip where there is none.
 	.venv/bin/python -m pytest --numprocesses 2 --dist worksteal $(SIDE_BY_SIDE)
 	.venv/bin/python -m pytest $(addprefix --ignore ,$(SIDE_BY_SIDE))

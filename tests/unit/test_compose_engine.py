@@ -111,6 +111,15 @@ def test_a_container_that_ends_while_a_job_runs_loses_it_and_has_none_of_the_nex
     assert session.run(OK, prepared).status == "ok"
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C interrupts, as it does in a terminal, whatever started the tests: some ignore it for their children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_stops_the_job_and_passes_on(session: Session) -> None:
     prepared = session.prepare()
     threading.Timer(1.5, signal.raise_signal, (signal.SIGINT,)).start()
