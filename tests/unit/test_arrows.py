@@ -44,6 +44,7 @@ def imports(path: Path) -> Iterator[str]:
 PACKAGES = {
     "orchestrator",
     "workers",
+    "orchestrator.cli",
     "orchestrator.data",
     "orchestrator.engines",
     "orchestrator.monitor",
