@@ -50,6 +50,7 @@ PACKAGES = {
     "orchestrator.monitor",
     "orchestrator.report",
     "orchestrator.report.charts",
+    "orchestrator.report.tidy",
 }
 
 
