@@ -44,11 +44,13 @@ def imports(path: Path) -> Iterator[str]:
 PACKAGES = {
     "orchestrator",
     "workers",
+    "orchestrator.cli",
     "orchestrator.data",
     "orchestrator.engines",
     "orchestrator.monitor",
     "orchestrator.report",
     "orchestrator.report.charts",
+    "orchestrator.report.tidy",
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator import completion, options
 from orchestrator.catalogue import FRAMEWORKS, Mode
-from orchestrator.cli import app, data
+from orchestrator.cli import app
 from orchestrator.report import compare, tables
 from orchestrator.request import VARIANTS
 from orchestrator.suite import builtin_suites, load_suite
@@ -107,10 +107,13 @@ def test_what_is_offered_is_what_is_accepted() -> None:
 
 
 def test_every_parameter_of_a_name_that_can_be_completed_is() -> None:
-    for command in [*app.registered_commands, *data.registered_commands]:
-        for name, annotation in command.callback.__annotations__.items():  # type: ignore[union-attr]
+    parts = [group.typer_instance for group in app.registered_groups]
+    functions: list[Any] = [command.callback for part in parts for command in part.registered_commands]  # type: ignore[union-attr]
+    assert {"orchestrate", "lines", "report", "fetch"} <= {function.__name__ for function in functions}
+    for function in functions:
+        for name, annotation in function.__annotations__.items():
             for info in getattr(annotation, "__metadata__", ()):
-                assert info.autocompletion is completion.COMPLETERS.get(name), (command.callback, name)
+                assert info.autocompletion is completion.COMPLETERS.get(name), (function, name)
 
 
 HEAVY = ("docker", "numpy", "psutil", "pydantic", "pynvml", "requests", "ruamel.yaml", "scipy", "sklearn", "rich.table")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator import cli
+from orchestrator.cli.orchestrate import orchestrate
 from orchestrator.engines.docker import DockerEngine
 from orchestrator.engines.local import LocalEngine
 from orchestrator.errors import UsageError
@@ -90,7 +90,7 @@ def test_the_interval_between_samples_is_the_engines_and_no_part_of_a_job(second
 
 
 def test_the_command_line_says_the_interval_that_engines_have_by_themselves() -> None:
-    option = inspect.signature(cli.orchestrate).parameters["sample_seconds"]
+    option = inspect.signature(orchestrate).parameters["sample_seconds"]
     assert option.default == SAMPLE_SECONDS == DockerEngine().sample_seconds
 
 
