@@ -1,6 +1,7 @@
 #!/bin/sh
 # Pins anew, with hashes: the host's packages of pyproject.toml for any Python from 3.11, and what each
-# docker/*/requirements*.in asks for, for its framework's Python. What a requirements-build.in names builds the others.
+# docker/*/requirements*.in asks for, for its framework's Python; the browser of the tests too. What a
+# requirements-build.in names builds the others.
 set -eu
 cd "$(dirname "$0")/.."
 pin() { # IN OUT PYTHON [OPTION ...]
@@ -9,7 +10,7 @@ pin() { # IN OUT PYTHON [OPTION ...]
   .venv/bin/uv pip compile --quiet --generate-hashes --no-header --python-version "$python" "$@" "$in" -o "$out"
 }
 pin pyproject.toml requirements.txt 3.11 --universal --extra dev
-for dockerfile in docker/*/Dockerfile docker/*/*/Dockerfile; do
+for dockerfile in docker/*/Dockerfile docker/*/*/Dockerfile tests/browser/Dockerfile; do
   folder=${dockerfile%Dockerfile}
   python=$(sed -n 's/^FROM python:\([0-9.]*\)-.*/\1/p' "$dockerfile")
   if [ -z "$python" ]; then # Debian's own: bullseye's where the image says so, else bookworm's under a base of the user's

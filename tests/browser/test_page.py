@@ -149,14 +149,13 @@ def test_a_filter_leaves_out_what_is_of_a_workload(browser: Browser, page: Made)
 
 
 def test_ten_thousand_results_are_drawn_as_fast_as_thirty(
-    browser: Browser, page: Made, record_property: Any, capsys: pytest.CaptureFixture[str]
+    browser: Browser, page: Made, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Beside a small page, in turns, since a shared machine has no seconds of its own; the seconds are printed."""
     small, large = page("well"), page("large")
-    seconds = {
-        path: sorted(browser(checks.drawn, path).found["seconds"] for _ in range(3))[0] for path in (small, large)
-    }
+    turns = [[browser(checks.drawn, path).found["seconds"] for path in (small, large)] for _ in range(3)]
+    seconds, of_large = map(min, zip(*turns, strict=True))
     with capsys.disabled():
-        print(f"\ndrawn: 27 results in {seconds[small]:.2f} s, 10,240 in {seconds[large]:.2f} s", end=" ")
-    assert large.stat().st_size < 3e6
-    assert seconds[large] < 4 * seconds[small]
+        size = large.stat().st_size / 1e6
+        print(f"\ndrawn: 27 results in {seconds:.2f} s, 10,240 in {of_large:.2f} s, a page of {size:.1f} MB", end=" ")
+    assert of_large < 3 * seconds

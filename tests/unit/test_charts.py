@@ -19,8 +19,9 @@ from orchestrator.report.charts.caveats import settings_of, with_caveats
 from orchestrator.report.charts.code import agreement
 from orchestrator.report.charts.draw import logarithmic
 from orchestrator.report.charts.figure import Place, natural
+from orchestrator.report.charts.scaling import scaling
 from orchestrator.report.charts.training import convergence
-from orchestrator.report.charts.usage import phases
+from orchestrator.report.charts.usage import phases, resources
 from orchestrator.report.charts.winners import winners
 from orchestrator.report.palette import mark_of
 from orchestrator.report.tidy import Row, Tables, read_run, tables
@@ -153,6 +154,17 @@ def test_a_framework_looks_the_same_in_every_figure(run: str, figures_of: Figure
             assert drawn in (mark.colour, fill, mark.shape, list(mark.dash))
 
 
+def test_what_is_pointed_at_in_one_panel_stands_out_in_all(figures_of: Figures) -> None:
+    spec = named(figures_of("well"), "convergence-mlp").spec
+    parts = [part for panel in spec["concat"] for part in panel["layer"]]
+    (param,) = spec["params"]
+    assert param["views"] == [part["name"] for part in parts if part["mark"]["type"] == "point"]
+    assert len(set(param["views"])) == 4
+    conditions = [part["encoding"]["opacity"]["condition"]["param"] for part in parts]
+    assert conditions == [param["name"]] * len(parts)
+    assert "params" not in named(figures_of("well"), "times-mlp").spec  # each has its name beside it
+
+
 def test_what_is_another_experiment_than_its_suite_s_says_so_in_title_and_drawing(figures_of: Figures) -> None:
     for run, words in (("scores", "scaled to 0.25 of its suite"), ("synthetic", "synthetic data")):
         for figure in figures_of(run):
@@ -220,6 +232,15 @@ def test_times_have_a_point_for_each_framework_in_each_of_three_panels(figures_o
     assert (marks(svg, "symbol"), marks(svg, "rule")) == (3 * 3, 3)
 
 
+def test_a_time_that_is_not_compared_says_why(figures_of: Figures) -> None:
+    figure = named(figures_of("failed_gate"), "times-mlp")
+    found = texts(drawing(figure))
+    assert "theano (not comparable)" in found
+    assert {"tf", "torch"} <= set(found)
+    (row,) = rows_of(figure.rows, framework="theano")
+    assert (row["parity"], row["reason"]) == ("failed", "not comparable")
+
+
 def test_convergence_has_a_point_for_each_epoch_in_each_of_four_panels(figures_of: Figures, of: Get) -> None:
     figure = named(figures_of("well"), "convergence-mlp")
     epochs = {row["epoch"] for row in rows_of(of("well")["epochs"], workload="mlp")}
@@ -281,6 +302,14 @@ def test_depth_and_width_are_those_of_the_layers_and_vary_alone(
     assert marks(drawing(figure), "symbol") == len(figure.rows)
 
 
+def test_models_of_different_data_are_not_put_on_one_line(of: Get) -> None:
+    own = of("study")
+    cells = [row | {"dataset": "fashion-mnist"} if row["workload"] == "tanh-2x100" else row for row in own["cells"]]
+    found = [figure.name for figure in scaling({**own, "cells": cells})]
+    assert not any(name.startswith("depth") for name in found)
+    assert any(name.startswith("width") for name in found)
+
+
 def test_efficiency_is_the_speed_up_over_the_number_of_threads(figures_of: Figures, of: Get) -> None:
     figure = named(figures_of("scores"), "threads-cnn-driving")
     cells = rows_of(of("scores")["cells"], workload="cnn-driving", framework="tf")
@@ -306,6 +335,14 @@ def test_phases_add_up_to_the_medians_of_each(figures_of: Figures, of: Get) -> N
     middles = {key: median(seconds) for key, seconds in found.items()}
     assert {(row["framework"], row["phase"]): row["seconds"] for row in figure.rows} == middles
     assert marks(drawing(figure), "rect") == len(middles)
+
+
+def test_a_phase_that_is_not_known_comes_last(of: Get) -> None:
+    own = of("well")
+    altered = [row | {"phase": "dreaming"} if row["phase"] == "import" else row for row in own["resources"]]
+    figure = named(resources({"resources": altered}), "cpu-percent-mlp")
+    order = figure.spec["layer"][0]["encoding"]["x"]["sort"]
+    assert (order[0], order[-2:]) == ("build", ["other", "dreaming"])
 
 
 def test_the_phases_of_jobs_that_did_not_end_well_are_left_out(of: Get) -> None:
@@ -352,13 +389,18 @@ def test_a_matrix_of_many_is_no_wider_than_a_page_and_leaves_its_words_to_the_ta
 
 
 @pytest.mark.parametrize(
-    ("values", "lines"),
-    [((0.5, 30), [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500]), ((1, 1e4), [1, 10, 100, 1000, 1e4])],
+    ("row", "lines"),
+    [
+        ({"x": 0.7}, None),  # Vega's own
+        ({"x": 0.7, "x_low": 0.6, "x_high": 1.3}, [0.6, 0.8, 1, 1.2]),
+        ({"x": 3.0, "x_low": 0.6, "x_high": 30.0}, [1, 2, 5, 10, 20]),
+        ({"x": 3.0, "x_low": None, "x_high": 4000.0}, [10, 100, 1000]),
+    ],
 )
-def test_a_logarithmic_axis_has_few_round_lines(values: tuple[float, float], lines: list[float]) -> None:
-    axis = logarithmic("x", "x", [{"x": value} for value in (*values, None)])["axis"]
-    assert set(axis["values"]) <= set(lines)
-    assert len(axis["values"]) >= 3
+def test_a_logarithmic_axis_has_few_round_lines(row: Row, lines: list[float] | None) -> None:
+    values = logarithmic("x", "x", [row, {"x": None}])["axis"].get("values")
+    low, high = row.get("x_low") or row["x"], row.get("x_high") or row["x"]
+    assert (values and [value for value in values if low <= value <= high]) == lines
 
 
 def test_workloads_stand_in_natural_order() -> None:

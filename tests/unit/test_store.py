@@ -44,7 +44,7 @@ def test_a_text_is_written_with_its_folders_and_leaves_nothing_beside_it(tmp_pat
     assert everything(tmp_path) == ["a/b.json"]
 
 
-@pytest.mark.parametrize("step", ["write_text", "replace"])
+@pytest.mark.parametrize("step", ["write_bytes", "replace"])
 def test_a_write_that_fails_leaves_the_old_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     path = tmp_path / "run.json"
     write_text(path, "old")

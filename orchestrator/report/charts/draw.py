@@ -4,6 +4,7 @@ A chart has no background, no title and no colour of text: whoever shows it give
 or dark, for a screen or for paper. It reads the rows of its figure, which stand in the table behind it, and no others.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import ceil, floor, log10
 from typing import Any
@@ -17,6 +18,7 @@ Spec = dict[str, Any]  # a chart, or a part of one, in Vega-Lite
 
 ROWS = "rows"  # the name of a figure's rows in its chart
 STEP = 18  # pixels that a framework's row takes
+POINTED_AT = "pointed_at"
 QUIET = "#808080"  # of lines that only guide the eye; seen on either background
 
 
@@ -39,7 +41,7 @@ def has(*fields: str) -> str:
 class Drawn:
     """How the frameworks of one chart are drawn: the encodings of their colours, marks and dashes.
 
-    ``legend``: None where each has its name beside it.
+    ``legend``: None where each has its name beside it. Where there is one, what is under the pointer stands out.
     """
 
     def __init__(self, labels: Sequence[str], legend: dict[str, Any] | None = None) -> None:
@@ -59,6 +61,7 @@ class Drawn:
             "stroke": alt.Stroke("framework:N", scale=self._scale(_colour), legend=legend, title=title),
             "fill": alt.Fill("framework:N", scale=self._scale(_fill), legend=legend, title=title),
             "shape": alt.Shape("framework:N", scale=self._scale(lambda mark: mark.shape), legend=legend, title=title),
+            **self._standing_out(),
         }
 
     def lines(self) -> dict[str, Any]:
@@ -68,7 +71,13 @@ class Drawn:
         return {
             "stroke": alt.Stroke("framework:N", scale=self._scale(_colour), legend=legend, title=title),
             "strokeDash": alt.StrokeDash("framework:N", scale=dashes, legend=legend, title=title),
+            **self._standing_out(),
         }
+
+    def _standing_out(self) -> dict[str, Any]:
+        if self.legend is None:
+            return {}
+        return {"opacity": alt.OpacityValue(0.12, condition={"param": POINTED_AT, "value": 1})}
 
 
 def single(chart: alt.Chart, **properties: Any) -> Spec:
@@ -97,7 +106,19 @@ def grid(panels: Sequence[Spec], columns: int, rows_alike: bool = False, spacing
     """Return panels side by side, with one legend for all. ``rows_alike``: all with the same frameworks at the left."""
     shared = ("stroke", "fill", "shape", "strokeDash", *(["y"] if rows_alike else []))
     scales = dict.fromkeys(shared, "shared")
-    return {"concat": list(panels), "columns": columns, "spacing": spacing, "resolve": {"scale": scales}}
+    whole: Spec = {"concat": list(panels), "columns": columns, "spacing": spacing, "resolve": {"scale": scales}}
+    return whole | _pointing(panels)
+
+
+def _pointing(panels: Iterable[Spec]) -> Spec:
+    """Return what makes the framework under the pointer stand out in all panels, and name the points that it is of."""
+    parts = [part for panel in panels for part in panel.get("layer", [panel])]
+    points = [part for part in parts if part["mark"]["type"] == "point" and "opacity" in part["encoding"]]
+    for place, part in enumerate(points):
+        part["name"] = f"points-{place}"
+    select = {"type": "point", "fields": ["framework"], "on": "pointerover", "clear": "pointerout"}
+    param = {"name": POINTED_AT, "select": select, "views": [part["name"] for part in points]}
+    return {"params": [param]} if points else {}
 
 
 def _colour(mark: Mark) -> str:
@@ -112,14 +133,18 @@ def legend(columns: int = 6) -> dict[str, Any]:
     return {"orient": "bottom", "columns": columns, "symbolSize": 60, "symbolStrokeWidth": 1.5}
 
 
-def by_framework(order: Sequence[str], **axis: Any) -> alt.Y:
-    """Return the axis of frameworks, in the given order."""
-    return alt.Y("framework:N", sort=list(order), title=None, axis={"labelLimit": 160, "ticks": False, **axis})
+def by_framework(order: Sequence[str], remarks: Mapping[str, str] | None = None, **axis: Any) -> alt.Y:
+    """Return the axis of frameworks, in the given order, with a remark behind the names of some."""
+    if remarks:
+        names = {label: f"{label} ({remark})" for label, remark in remarks.items()}
+        axis["labelExpr"] = f"{json.dumps(names)}[datum.label] || datum.label"
+    return alt.Y("framework:N", sort=list(order), title=None, axis={"labelLimit": 200, "ticks": False, **axis})
 
 
 def logarithmic(field: str, title: str, rows: Iterable[Row]) -> dict[str, Any]:
-    """Return the arguments of a logarithmic axis for a field of these rows."""
-    values = [row[field] for row in rows if row[field] is not None and row[field] > 0]
+    """Return the arguments of a logarithmic axis for a field of these rows, and the ends of its intervals."""
+    fields = (field, f"{field}_low", f"{field}_high")
+    values = [value for row in rows for name in fields if (value := row.get(name)) is not None and value > 0]
     there = _round_values(min(values), max(values))
     lines = {"values": there} if there else {"tickCount": 4}
     return {
@@ -131,10 +156,13 @@ def logarithmic(field: str, title: str, rows: Iterable[Row]) -> dict[str, Any]:
 
 
 def _round_values(low: float, high: float) -> list[float]:
-    """Return where a logarithmic axis has its lines: at 1, 2, 5, at powers of ten; none: wherever Vega puts them."""
-    if high < 3 * low:
+    """Return where a logarithmic axis has its lines, few and round; none: wherever Vega puts them."""
+    spread = high / low
+    if spread < 1.5:
         return []
-    steps = (1, 2, 5) if high < 200 * low else (1,)
+    steps: tuple[float, ...] = (1, 2, 5) if spread < 200 else (1,)
+    if spread < 3:
+        steps = (1, 1.2, 1.5, 2, 3, 4, 5, 6, 8)
     exponents = range(floor(log10(low)), ceil(log10(high)) + 1)
     return [float(f"{step}e{exponent}") for exponent in exponents for step in steps]
 

@@ -89,6 +89,11 @@ def slug(*parts: object) -> str:
     return re.sub(r"[^a-z0-9]+", "-", words)[:LONGEST].strip("-")
 
 
+def not_compared(rows: Iterable[Row]) -> dict[str, str]:
+    """Return why frameworks are not compared. That of all as published is no news: the figures' titles say it."""
+    return {row["framework"]: row["reason"] for row in rows if row["reason"] and row["variant"] == "matched"}
+
+
 def score_of(rows: Sequence[Row]) -> str | None:
     """Return the score that says most of these rows: what is neither a language model nor regression has accuracies."""
     return next((name for name in SCORES if any(known(row, name) for row in rows)), None)

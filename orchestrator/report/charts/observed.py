@@ -11,6 +11,7 @@ from orchestrator.report.tidy import Row, Tables
 SAID, PUBLISHED, MATCHED = "said", "as published, here", "matched, here"
 SOURCES = (SAID, PUBLISHED, MATCHED)
 NUMBERS = study.NUMBERS
+SHAPE = ("depth", "width", "activations", "dataset", "epochs", "batch_size")
 
 
 def observed(tables: Tables) -> list[Row]:
@@ -55,8 +56,8 @@ def with_all_cells(tables: Tables, observations: Sequence[Row]) -> list[Row]:
     As published, a framework may have another activation; it is still the study's answer to the same question.
     """
     cells = sorted(final(tables["cells"]), key=lambda row: row["variant"] == "matched")
-    shapes = {row["workload"]: {name: row[name] for name in ("depth", "width", "activations")} for row in cells}
+    shapes = {(row["run"], row["workload"]): {name: row[name] for name in SHAPE} for row in cells}
     said = [row for row in observations if row["source"] == SAID]
     sources = {"paper": PUBLISHED, "matched": MATCHED}
     measured = [row | {"source": sources[row["variant"]], "variant": "matched"} for row in cells]
-    return [row | shapes[row["workload"]] for row in said + measured]
+    return [row | shapes[row["run"], row["workload"]] for row in said + measured]

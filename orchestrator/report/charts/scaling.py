@@ -13,48 +13,59 @@ from orchestrator.report.tidy import Row, Tables
 
 MEASURES = {"train_seconds": "training, s", "predict_seconds": "prediction of the test rows, s"}
 SIDES = {"depth": "hidden layers", "width": "units in each hidden layer"}
+OTHER = {"depth": "width", "width": "depth"}
 
 
 def scaling(tables: Tables) -> Iterator[Figure]:
     cells = [row for row in with_all_cells(tables, observed(tables)) if row["depth"] is not None]
     for place, rows in places(cells, whole=True).items():
-        for side in SIDES:
-            for measure, header in MEASURES.items():
-                shown = [row for row in _varied(rows, side) if positive(row, measure)]
-                if shown:
-                    yield _of_models(place, side, measure, header, shown)
+        for own in _experiments(rows):
+            for side in SIDES:
+                for measure in MEASURES:
+                    shown = [row for row in _varied(own, side) if positive(row, measure)]
+                    if shown:
+                        yield _of_models(place, side, measure, shown)
     yield from _threads(tables)
 
 
 # ---------------------------------------------------------------------------- depth and width
 
 
-def _varied(rows: Sequence[Row], side: str) -> list[Row]:
-    """Return the rows of models that differ in this side alone: of the most common size of the other one."""
-    other = "width" if side == "depth" else "depth"
-    sides: dict[tuple[str, int], set[int]] = {}
+def _experiments(rows: Sequence[Row]) -> list[list[Row]]:
+    """Return the rows of workloads that may differ in their models alone."""
+    found: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        sides.setdefault((row["activations"], row[other]), set()).add(row[side])
-    widest = {key: len(values) for key, values in sides.items() if len(values) > 1}
-    best = {activations: max(n for (name, _), n in widest.items() if name == activations) for activations, _ in widest}
-    kept = {key for key, n in widest.items() if n == best[key[0]]}
+        found.setdefault((row["dataset"], row["epochs"], row["batch_size"]), []).append(row)
+    return list(found.values())
+
+
+def _varied(rows: Sequence[Row], side: str) -> list[Row]:
+    """Return the rows of models that differ in this side alone; of several such series those with the most sizes."""
+    other = OTHER[side]
+    series: dict[tuple[str, int], set[int]] = {}
+    for row in rows:
+        series.setdefault((row["activations"], row[other]), set()).add(row[side])
+    most: dict[str, int] = {}
+    for (activations, _), sizes in series.items():
+        most[activations] = max(len(sizes), most.get(activations, 2))
+    kept = {key for key, sizes in series.items() if len(sizes) == most[key[0]]}
     return [row for row in rows if (row["activations"], row[other]) in kept]
 
 
-def _of_models(place: Place, side: str, measure: str, header: str, rows: Sequence[Row]) -> Figure:
-    other = "width" if side == "depth" else "depth"
+def _of_models(place: Place, side: str, measure: str, rows: Sequence[Row]) -> Figure:
     columns = {
         "framework": "framework",
         "source": "source",
         "workload": "workload",
         "activations": "activation",
         side: SIDES[side],
-        other: SIDES[other],
-        measure: header,
+        OTHER[side]: SIDES[OTHER[side]],
+        measure: MEASURES[measure],
     }
     what = "training" if measure == "train_seconds" else "prediction"
     more = "layers" if side == "depth" else "units in a layer"
-    title = f"How the time of {what} grows with more {more}, as said and as measured here ({place.words})"
+    data = f"{rows[0]['dataset']}, epochs: {rows[0]['epochs']}"
+    title = f"How the time of {what} grows with more {more}, as said and as measured here ({data}; {place.words})"
     shown = only(rows, columns)
     chart = _models(shown, side, measure, columns)
     return figure(f"{side}-{measure}", title, "scaling", place, chart, columns, shown, across="source")
@@ -87,7 +98,7 @@ def _sizes(rows: Sequence[Row], side: str, columns: Mapping[str, str]) -> alt.X:
 
 
 def _lines(base: alt.Chart, drawn: Drawn, hints: Sequence[alt.Tooltip], title: str, **size: int) -> Spec:
-    points = base.mark_point(size=40, opacity=1, strokeWidth=1.5)
+    points = base.mark_point(size=40, strokeWidth=1.5)
     return draw.layers(
         base.mark_line(strokeWidth=1.5).encode(**drawn.lines()),
         points.encode(tooltip=list(hints), **drawn.points()),

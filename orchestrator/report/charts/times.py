@@ -1,12 +1,12 @@
 """The seconds behind the ratios: training, prediction of the test rows, and prediction of a single row."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import altair as alt
 
 from orchestrator.report.charts import draw
 from orchestrator.report.charts.draw import Drawn, Spec
-from orchestrator.report.charts.figure import Figure, figure, final, labels_of, only, places, positive
+from orchestrator.report.charts.figure import Figure, figure, final, labels_of, not_compared, only, places, positive
 from orchestrator.report.tidy import Row, Tables
 
 COLUMNS = {
@@ -17,6 +17,7 @@ COLUMNS = {
     "predict_seconds": "prediction of the test rows, s",
     "latency_milliseconds": "prediction of one row, ms",
     "parity": "gate",
+    "reason": "not compared, because",
 }
 NUMBERS = [name for name in COLUMNS if name.endswith("seconds") or name.startswith("train_seconds")]
 
@@ -25,8 +26,9 @@ def times(tables: Tables) -> Iterator[Figure]:
     cells = [row for row in final(tables["cells"]) if positive(row, "train_seconds")]
     for place, rows in places(cells).items():
         shown = only(sorted(map(_in_milliseconds, rows), key=lambda row: float(row["train_seconds"])), COLUMNS)
+        remarks = not_compared(rows)
         title = f"How long training and prediction take on {place.on}, {_until(rows[0])}"
-        yield figure("times", title, "times", place, _panels(shown), COLUMNS, shown)
+        yield figure("times", title, "times", place, _panels(shown, remarks), COLUMNS, shown)
 
 
 def _until(row: Row) -> str:
@@ -41,17 +43,18 @@ def _in_milliseconds(row: Row) -> Row:
     return row | {"latency_milliseconds": None if seconds is None else seconds * 1000}
 
 
-def _panels(rows: Sequence[Row]) -> Spec:
+def _panels(rows: Sequence[Row], remarks: Mapping[str, str]) -> Spec:
     measured = ("train_seconds", "predict_seconds", "latency_milliseconds")
     there = [name for name in measured if any(positive(row, name) for row in rows)]
-    panels = [_panel(rows, name, first=name == there[0]) for name in there]
+    panels = [_panel(rows, name, remarks, first=name == there[0]) for name in there]
     return draw.grid(panels, columns=len(there), rows_alike=True)
 
 
-def _panel(rows: Sequence[Row], name: str, first: bool) -> Spec:
+def _panel(rows: Sequence[Row], name: str, remarks: Mapping[str, str], first: bool) -> Spec:
     labels = labels_of(rows)
     drawn = Drawn(labels)
-    base = draw.of_rows().encode(y=draw.by_framework(labels, labels=first)).transform_filter(f"datum['{name}'] > 0")
+    base = draw.of_rows().encode(y=draw.by_framework(labels, remarks, labels=first))
+    base = base.transform_filter(f"datum['{name}'] > 0")
     points = base.mark_point(size=70, strokeWidth=2, opacity=1)
     x, hints = alt.X(**draw.logarithmic(name, COLUMNS[name], rows)), draw.hints(COLUMNS, NUMBERS)
     charts = [points.encode(x=x, tooltip=hints, **drawn.points())]

@@ -17,6 +17,7 @@ from orchestrator.report.charts.figure import (
     known,
     labels_of,
     middles,
+    not_compared,
     only,
     places,
     positive,
@@ -69,7 +70,7 @@ def _curve(rows: Sequence[Row], columns: Mapping[str, str], value: str, against:
     base = draw.of_rows().transform_filter(f"{draw.has(value)} && datum['{against}'] > 0")
     base = base.encode(x=epochs if left else alt.X(**draw.logarithmic(against, AGAINST[against], rows)), y=y)
     numbers = [name for name in columns if name not in ("framework", "epoch")]
-    points = base.mark_point(size=30, opacity=1, strokeWidth=1.5)
+    points = base.mark_point(size=30, strokeWidth=1.5)
     return draw.layers(
         base.mark_line(strokeWidth=1.5).encode(**drawn.lines()),
         points.encode(tooltip=draw.hints(columns, numbers), **drawn.points()),
@@ -90,8 +91,9 @@ def accuracy_time(tables: Tables) -> Iterator[Figure]:
     score = {name: score_of(rows) for name, rows in by_workload(cells).items()}
     for name, header in SCORES.items():
         scored = [row for row in cells if score[row["workload"]] == name and known(row, name)]
-        columns = {"workload": "workload", "framework": "framework", "train_seconds": "training, s", name: header}
+        numbers = {"workload": "workload", "framework": "framework", "train_seconds": "training, s", name: header}
         for place, rows in places(scored, whole=True).items():
+            columns = numbers | ({"reason": "not compared, because"} if not_compared(rows) else {})
             shown = only(rows, columns)
             title = f"What {header} each framework reaches, and how long it trains for it ({place.words})"
             chart = _scatters(shown, name, columns)
@@ -109,7 +111,7 @@ def _scatter(workload: str, rows: Sequence[Row], score: str, columns: Mapping[st
     chart = (
         draw.of_rows()
         .transform_filter(alt.FieldEqualPredicate(field="workload", equal=workload))
-        .mark_point(size=60, strokeWidth=1.5, opacity=1)
+        .mark_point(size=60, strokeWidth=1.5)
         .encode(
             x=alt.X(**draw.logarithmic("train_seconds", "training, s", rows)),
             y=y,

@@ -21,7 +21,7 @@ MEASURES = {
     "gpu_memory_mebibytes": ("peak memory of the GPU, MiB", MIB),
     "gpu_watts": ("power of the GPU, W", 1),
 }
-# What the harness times, in the order of a job; the colours as far apart as eight can be.
+# What the harness times, in the order of a job, in colours of the palette: any two of them can be told apart.
 PHASES = {
     "import": "#786996",
     "open_device": "#7887b4",
@@ -29,6 +29,7 @@ PHASES = {
     "build": "#c300d2",
     "warm_up": "#e15ae1",
     "stage": "#1e96ff",
+    "first_step": "#f06900",  # of training
     "train": "#f06900",
     "validate": "#0fa52d",
     "evaluate": "#2d785a",
@@ -51,7 +52,7 @@ def resources(tables: Tables) -> Iterator[Figure]:
             if shown:
                 columns = {"framework": "framework", "phase": "phase", name: header}
                 title = f"What jobs use on {place.on}: {header}, in each phase"
-                chart = matrix(shown, "phase", name, columns, list(PHASES), step=44)
+                chart = matrix(shown, "phase", name, columns, _order(shown), step=44)
                 embedded = only(shown, [*columns, "words"])
                 yield figure(name, title, "resources", place, chart, columns, embedded, across="phase")
 
@@ -73,19 +74,26 @@ def phases(tables: Tables) -> Iterator[Figure]:
         yield figure("phases", title, "phases", place, chart, columns, embedded, across="phase")
 
 
+def _order(rows: Sequence[Row]) -> list[str]:
+    """Return the phases of rows in the order of a job; those that are not known here last."""
+    there = sorted({row["phase"] for row in rows})
+    known_here = list(PHASES)
+    return sorted(there, key=lambda name: known_here.index(name) if name in PHASES else len(PHASES))
+
+
 def _stacked(rows: Sequence[Row]) -> list[Row]:
     """Return rows with their places in a bar, the frameworks with the shortest jobs first."""
     total: dict[str, float] = {}
     for row in rows:
         total[row["framework"]] = total.get(row["framework"], 0.0) + row["seconds"]
-    ordered = list(PHASES)
+    ordered = _order(rows)
     placed = [row | {"order": ordered.index(row["phase"])} for row in rows]
     return sorted(placed, key=lambda row: (total[row["framework"]], row["framework"], row["order"]))
 
 
 def _bars(rows: Sequence[Row], columns: dict[str, str]) -> Spec:
-    there = [name for name in PHASES if any(row["phase"] == name for row in rows)]
-    scale = alt.Scale(domain=there, range=[PHASES[name] for name in there])
+    there = _order(rows)
+    scale = alt.Scale(domain=there, range=[PHASES.get(name, draw.QUIET) for name in there])
     legend = {"orient": "bottom", "columns": 4, "title": None}
     chart = draw.of_rows().mark_bar().encode(
         x=alt.X("seconds:Q", title="time of a job, s", stack="zero"),
