@@ -1,7 +1,7 @@
 """Simulates what the intervals promise: how many hold the true median, and how often equal frameworks tie.
 
-``python -m benchmarks.coverage`` prints the tables of docs/statistics.md; ``--factors`` the widening factors of
-orchestrator/stats.py.
+``python -m benchmarks.coverage`` prints the tables of docs/statistics.md; ``--factors`` the widening factors
+and, behind them, the narrowing shares of orchestrator/stats.py.
 """
 
 import argparse
@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from orchestrator import stats
-from tests.unit.made_runs import made_run, summary_of
+from orchestrator import comparison, errors, stats
+from orchestrator.sides import Side
+from tests.unit.made_runs import INFO, made_run, summary_of
 
 ROUNDS = (3, 5, 10, 20)
 SLOW_SHARE, SLOW_FACTOR = 0.1, 1.3
@@ -116,6 +117,31 @@ def tie_rate(noise: Noise, rounds: int, runs: int, workers: int = 2) -> float:
     return ties / runs
 
 
+def unpaired_coverage(noise: Noise, other: Noise, rounds: tuple[int, int], samples: int) -> float:
+    """Return the share of samples whose interval of an unpaired ratio holds the true ratio of the medians."""
+    truth = other.median / noise.median
+    rng = np.random.default_rng([*rounds, samples])
+    base, values = noise.draw(rng, samples, rounds[0]), other.draw(rng, samples, rounds[1])
+    found = map(stats.unpaired_ratio, values.tolist(), base.tolist())
+    return sum(item.low <= truth <= item.high for item in found if item.low and item.high) / samples
+
+
+def unchanged_rate(noise: Noise, rounds: int, runs: int) -> tuple[float, float]:
+    """Return the shares of pairs of equal runs that are unchanged, and that fail as worse, compared as any runs are."""
+    rng = np.random.default_rng([rounds, runs])
+    sides = [Side(INFO, made_run({("mlp", "torch"): [1.0] * rounds})) for _ in range(2)]
+    trained = [result for side in sides for _, result in side.measured if result]
+    unchanged = failed = 0
+    for _ in range(runs):
+        for result, seconds in zip(trained, noise.draw(rng, 2, rounds).ravel(), strict=True):
+            for epoch in result.epochs:
+                epoch.train_seconds = float(seconds) / len(result.epochs)
+        found = comparison.compare(sides[0], sides[1])
+        unchanged += found.rows[0].verdict == "unchanged"
+        failed += found.exit_code == errors.WORSE
+    return unchanged / runs, failed / runs
+
+
 def factor(rounds: int, samples: int = 40_000) -> float:
     """Return the factor at which the interval of that many lognormal values holds their median as often as aimed."""
     rng = np.random.default_rng(0)
@@ -124,7 +150,18 @@ def factor(rounds: int, samples: int = 40_000) -> float:
     return float(np.quantile(pivots, AIM))
 
 
-def table(head: str, rows: dict[str, list[float]], noises: Sequence[Noise] = NOISES) -> str:
+def narrower(rounds: int, samples: int = 30_000) -> float:
+    """Return the share at which the unpaired interval of that many lognormal values each holds as often as aimed."""
+    rng = np.random.default_rng(1)
+    logs = rng.standard_normal((2, samples, rounds))
+    widened = stats.FACTORS[min(rounds - stats.FEWEST, len(stats.FACTORS) - 1)]
+    one, other = (widened * np.array([stats.half_width(sample) for sample in side]) for side in logs)
+    both = np.hypot(one, other)
+    off = abs(np.median(logs[0], axis=1) - np.median(logs[1], axis=1))
+    return float(np.quantile((1 - off / both) / (2 * one * other / both**2) ** 2, 1 - AIM))
+
+
+def table(head: str, rows: dict[str, list[float]], noises: Sequence[Noise | str] = NOISES) -> str:
     """Return a Markdown table of shares in percent, a column for each noise."""
     lines = [f"| {head} | " + " | ".join(map(str, noises)) + " |", "|:---|" + "---:|" * len(noises)]
     return "\n".join(lines + [table_row(name, shares) for name, shares in rows.items()])
@@ -136,13 +173,17 @@ def table_row(name: str, shares: Sequence[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--factors", action="store_true", help="print the widening factors (minutes)")
+    parser.add_argument(
+        "--factors",
+        action="store_true",
+        help="print the widening factors, and the narrowing shares of two runs (minutes)",
+    )
     parser.add_argument("--samples", type=int, default=SAMPLES, help="samples per share of intervals")
     parser.add_argument("--runs", type=int, default=RUNS, help="runs per share of ties")
     asked = parser.parse_args()
     if asked.factors:
         for rounds in range(stats.FEWEST, stats.FEWEST + len(stats.FACTORS)):
-            print(rounds, f"{factor(rounds):.3f}", flush=True)
+            print(rounds, f"{factor(rounds):.3f} {narrower(rounds):.3f}", flush=True)
         return
     for rounds in ROUNDS:
         rows = {
@@ -154,7 +195,25 @@ def main() -> None:
     print(f"\n{table('two equal workers', ties)}", flush=True)
     some = (Noise(0.05), Noise(0.05, contaminated=True))
     three = {f"{rounds} rounds": [tie_rate(noise, rounds, asked.runs, 3) for noise in some] for rounds in ROUNDS}
-    print(f"\n{table('three equal workers, all tied', three, some)}")
+    print(f"\n{table('three equal workers, all tied', three, some)}", flush=True)
+    _print_unpaired(asked.samples, asked.runs)
+
+
+def _print_unpaired(samples: int, runs: int) -> None:
+    """Print what is promised of two runs, whose rounds are not paired."""
+    counts = [*((rounds, rounds) for rounds in ROUNDS), (3, 10), (10, 3)]
+    rows = {
+        " and ".join(map(str, pair)) + " rounds": [
+            *(unpaired_coverage(noise, noise, pair, samples) for noise in NOISES),
+            unpaired_coverage(NOISES[0], NOISES[1], pair, samples),
+        ]
+        for pair in counts
+    }
+    print(f"\n{table('two runs', rows, (*NOISES, '0.01, then 0.05'))}", flush=True)
+    rates = {rounds: [unchanged_rate(noise, rounds, runs) for noise in NOISES] for rounds in ROUNDS}
+    for place, head in enumerate(("equal runs, unchanged", "equal runs, called worse")):
+        shares = {f"{rounds} rounds": [rate[place] for rate in found] for rounds, found in rates.items()}
+        print(f"\n{table(head, shares)}", flush=True)
 
 
 if __name__ == "__main__":

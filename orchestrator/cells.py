@@ -152,7 +152,7 @@ def read_cell(row: Row, recipes: Recipes) -> Cell:
     return cell
 
 
-def _build_seconds(phases: Phases) -> float | None:
+def build_seconds(phases: Phases) -> float | None:
     """Return what passes before a model can be trained at its speed: its making, and a virtual machine's warm-up."""
     return None if phases.build_seconds is None else phases.build_seconds + (phases.warm_up_seconds or 0.0)
 
@@ -171,7 +171,7 @@ def _measured(cell: Cell, job: Job, results: Sequence[Result]) -> None:
     cell.constant_errors = results[0].constant_errors
     cell.epochs_to_target = middle([result.epochs_to_target for result in results])
     cell.cpus = min((r.environment.cpu_count for r in results if r.environment.cpu_count), default=None)
-    cell.build_seconds = middle([_build_seconds(result.phases) for result in results])
+    cell.build_seconds = middle([build_seconds(result.phases) for result in results])
     caches = {result.environment.compile_cache for result in results}
     cell.compile_cache = caches.pop() if len(caches) == 1 else "cold or warm"
     cell.spread = stats.spread(times) if len(times) > 1 else None

@@ -333,6 +333,58 @@ def suites(
 
 @app.command(
     epilog=examples(
+        "bench compare runs/before runs/after",
+        "bench compare runs/before runs/after --threshold 1.1",
+        "bench compare runs/before runs/after --format markdown --output changes.md",
+    )
+)
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="The folder of the run that is compared with.")],
+    run_b: Annotated[Path, typer.Argument(help="The folder of the run in question, mostly the later one.")],
+    threshold: Annotated[
+        float, typer.Option(help="How many times as long training may take in RUN_B: 1.05 is 5% longer.")
+    ] = 1.05,
+    across_hosts: Annotated[
+        bool, typer.Option("--across-hosts", help="Compare rows of different machines too, and name what differs.")
+    ] = False,
+    format: Annotated[str, typer.Option(help="table, json, csv or markdown (for GitHub).")] = "table",
+    output: Annotated[Path | None, typer.Option(help="The file to write. Default: to the terminal.")] = None,
+) -> None:
+    """Say what became faster, slower or different between two runs.
+
+    Rows of the same computation on the same machine are held to each other: faster, slower, unchanged or not
+    comparable, by training time, and how sure that is. Versions, images and recipes that changed are named.
+
+    Exits with 6 if a row is slower with its whole interval beyond --threshold, or scores worse beyond the tolerance;
+    else with 7 if not every row could be compared; else with 0.
+    """
+    from math import inf
+
+    from orchestrator import comparison
+    from orchestrator.explain import nearest
+    from orchestrator.report import compare as texts
+    from orchestrator.sides import read_sides
+    from orchestrator.store import write_text
+
+    mistakes = []
+    if format not in texts.TEXT_FORMATS:
+        mistakes.append(f"Unknown format {format!r}. {nearest(format, texts.TEXT_FORMATS)}")
+    if not 1 <= threshold < inf:
+        mistakes.append(f"--threshold is {threshold:g}, but a ratio of at least 1 is needed: 1.05 is 5% slower.")
+    found = comparison.compare(*read_sides(run_a, run_b, mistakes), threshold, across_hosts)
+    if output is not None:
+        write_text(output, texts.TEXT_FORMATS[format](found))
+        for line in (*found.decided, f"Written: {output}"):
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+    elif format == "table":
+        out.print(texts.as_rich(found))
+    else:
+        sys.stdout.write(texts.TEXT_FORMATS[format](found))
+    raise typer.Exit(found.exit_code)
+
+
+@app.command(
+    epilog=examples(
         "bench show runs/quick-20260101-120000",
         "bench show runs/quick-20260101-120000 --format markdown > results.md",
         "bench show runs/quick-20260101-120000 --resources",
@@ -437,20 +489,28 @@ def index(
     )
 )
 def schema(
-    document: Annotated[str, typer.Argument(help="job, result, suite or summary.")],
+    document: Annotated[str, typer.Argument(help="job, result, suite, summary or comparison.")],
 ) -> None:
-    """Print the JSON Schema of a job, result, suite or summary.
+    """Print the JSON Schema of what bench reads or prints.
 
-    job and result are what lies in a run's folder, suite is what --suite reads, summary what `bench show` prints.
+    job and result are what lies in a run's folder, suite is what --suite reads, summary what `bench show` prints,
+    comparison what `bench compare` does.
     """
     import json
 
+    from orchestrator.comparison import Comparison
     from orchestrator.explain import nearest
     from orchestrator.suite import Suite
     from orchestrator.summary import Summary
     from workers.spec import Job, Result
 
-    models: dict[str, Any] = {"job": Job, "result": Result, "suite": Suite, "summary": Summary}
+    models: dict[str, Any] = {
+        "job": Job,
+        "result": Result,
+        "suite": Suite,
+        "summary": Summary,
+        "comparison": Comparison,
+    }
     if document not in models:
         raise errors.UsageError([f"Unknown document {document!r}. {nearest(document, models)}"])
     sys.stdout.write(json.dumps(models[document].model_json_schema(), indent=1) + "\n")

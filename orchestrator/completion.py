@@ -14,10 +14,11 @@ ENGINES = ("auto", "docker", "local")
 FORMATS = {
     "report": ("html", "markdown", "svg", "pdf", "latex", "csv"),
     "show": ("table", "json", "csv", "markdown", "latex"),
+    "compare": ("table", "json", "csv", "markdown"),
     "doctor": ("table", "json"),
     "frameworks": ("table", "json", "csv", "markdown"),
 }
-DOCUMENTS = ("job", "result", "suite", "summary")
+DOCUMENTS = ("job", "result", "suite", "summary", "comparison")
 VARIANTS = ("matched", "paper", "both")
 
 Offers = list[tuple[str, str]]  # (what is put in, what it means)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 OK = 0
 JOB_FAILED = 1  # a job is not ok or unsupported, or a parity gate failed
 NOT_READY = 1  # `bench doctor` found a problem
+WORSE = 6  # `bench compare`: a row is slower beyond the threshold, or scores worse beyond the tolerance
+NOT_COMPARED = 7  # `bench compare`: no row is worse, but not every one could be compared
 
 
 class BenchError(Exception):

@@ -69,7 +69,7 @@ def summarise(info: RunInfo, pairs: Iterable[Pair], recipes: Recipes | None = No
     """
     everything = list(pairs)
     trained = [pair for pair in everything if pair[0].kind in MEASURED]
-    groups = _grouped(trained)
+    groups = grouped(trained)
     ranked = [_ranked(rows, recipes or {}) for rows in groups]
     cells = [cell for group in ranked for cell in group]
     gates = [
@@ -94,18 +94,18 @@ def summarise(info: RunInfo, pairs: Iterable[Pair], recipes: Recipes | None = No
     )
 
 
-def _grouped(trained: Sequence[Pair]) -> list[Rows]:
+def grouped(trained: Sequence[Pair]) -> list[Rows]:
     """Return the rows that are compared with each other, group by group: the same computation, device and threads."""
     groups: dict[tuple[str, str, int, int, str, str], Rows] = {}
     for job, result in trained:
         for epochs in job.read_at_epochs or [job.recipe.epochs]:
-            key = (job.workload, job.device, job.threads, epochs, job.variant, _setting(job))
+            key = (job.workload, job.device, job.threads, epochs, job.variant, setting(job))
             row = groups.setdefault(key, {}).setdefault(job.framework.label, Row(epochs, []))
             row.rounds.append((job, result))
     return [rows for _, rows in sorted(groups.items())]
 
 
-def _setting(job: Job) -> str:
+def setting(job: Job) -> str:
     """Return a hash of what is computed, so that a run continued with other options never pools two experiments."""
     parts = [job.recipe, job.dataset, *job.inputs, *job.model.layers, *([job.target] if job.target else [])]
     return hashlib.sha256("".join(map(canonical_json, parts)).encode()).hexdigest()[:12]

@@ -125,7 +125,7 @@ def test_auto_takes_docker_where_it_answers_else_local_and_says_why(
     gc.collect()
 
 
-@pytest.mark.parametrize("document", ["job", "result", "suite", "summary"])
+@pytest.mark.parametrize("document", ["job", "result", "suite", "summary", "comparison"])
 def test_schema(document: str, tmp_path: Path) -> None:
     run = bench("schema", document, folder=tmp_path)
     assert run.returncode == 0

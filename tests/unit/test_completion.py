@@ -12,7 +12,7 @@ import pytest
 from orchestrator import completion, options
 from orchestrator.catalogue import FRAMEWORKS, Mode
 from orchestrator.cli import app, data
-from orchestrator.report import tables
+from orchestrator.report import compare, tables
 from orchestrator.request import VARIANTS
 from orchestrator.suite import builtin_suites, load_suite
 from tests.commands import bench
@@ -99,6 +99,7 @@ def test_what_is_offered_is_what_is_accepted() -> None:
     assert offered_by(completion.suites) == set(builtin_suites())
     assert offered_by(completion.engines) == set(options.ENGINES)
     assert offered_by(completion.formats, command=SimpleNamespace(name="show")) == {"table", *tables.TEXT_FORMATS}
+    assert offered_by(completion.formats, command=SimpleNamespace(name="compare")) == set(compare.TEXT_FORMATS)
     assert offered_by(completion.variants) == set(VARIANTS)
     quick = {workload.name for workload in load_suite("quick").workloads}
     assert offered_by(completion.workloads, params={}) == quick

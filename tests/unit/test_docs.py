@@ -154,7 +154,8 @@ def exit_codes(text: str) -> set[int]:
 
 def test_the_readme_lists_the_exit_codes() -> None:
     classes = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.BenchError)]
-    assert exit_codes(README) == {errors.OK, errors.JOB_FAILED, errors.NOT_READY} | {kind.exit_code for kind in classes}
+    codes = {errors.OK, errors.JOB_FAILED, errors.NOT_READY, errors.WORSE, errors.NOT_COMPARED}
+    assert exit_codes(README) == codes | {kind.exit_code for kind in classes}
     assert exit_codes(README.replace("| 130 |", "| 13 |")) != exit_codes(README)
 
 

@@ -11,7 +11,17 @@ from statistics import median
 import numpy as np
 import pytest
 
-from benchmarks.coverage import NOISES, Noise, coverage, factor, percentile, table_row, tie_rate
+from benchmarks.coverage import (
+    NOISES,
+    Noise,
+    coverage,
+    factor,
+    narrower,
+    percentile,
+    table_row,
+    tie_rate,
+    unpaired_coverage,
+)
 from benchmarks.coverage import SAMPLES as PRINTED_SAMPLES
 from benchmarks.coverage import chosen as this_projects
 from orchestrator import stats
@@ -26,6 +36,7 @@ from orchestrator.stats import (
     middles,
     ratio,
     spread,
+    unpaired_ratio,
 )
 
 SAMPLES = 2000
@@ -155,6 +166,54 @@ def test_a_tie_is_an_interval_that_includes_one(interval: tuple[float | None, fl
     assert is_tie(Estimate(1.0, *interval)) is tie
 
 
+# ---------------------------------------------------------------------------- rounds that are not paired
+
+
+def test_of_unpaired_rounds_the_ratio_is_that_of_the_medians_in_any_order() -> None:
+    values, base = [2.0, 8.0, 4.0, 2.2], [1.0, 0.5, 2.0]
+    found = unpaired_ratio(values, base)
+    assert found.median == pytest.approx(3.1)
+    assert unpaired_ratio(sorted(values), base[::-1]) == found
+    assert unpaired_ratio(base, values) == pytest.approx((1 / found.median, 1 / found.high, 1 / found.low))  # type: ignore[operator]
+
+
+def test_an_unpaired_interval_is_narrower_than_the_hypotenuse_and_wider_than_either_side() -> None:
+    values = [1.0, 1.1, 1.3]
+    alone, both = estimate(values), unpaired_ratio(values, values)
+    assert alone.high is not None
+    assert both.high is not None
+    half = log(alone.high / alone.median)
+    assert log(both.high) == pytest.approx(half * sqrt(2) * (1 - stats.NARROWER[0]))
+
+
+def test_beside_values_without_noise_the_interval_is_the_other_sides() -> None:
+    values = [1.0, 1.1, 1.3, 1.2]
+    assert unpaired_ratio(values, [1.0, 1.0, 1.0]) == pytest.approx(estimate(values))
+    assert unpaired_ratio([2.0] * 3, [1.0] * 5) == (2.0, 2.0, 2.0)
+
+
+def test_of_unequal_counts_the_interval_is_not_narrowed_more_than_that_of_either() -> None:
+    few, many = [1.0, 1.1, 1.3], [exp(place / 100) for place in range(10)]
+    one, other = (log(found.high / found.median) for found in map(estimate, (few, many)) if found.high)
+    evenness = (2 * one * other / (one**2 + other**2)) ** 2
+    found = unpaired_ratio(few, many)
+    assert found.high is not None
+    half = sqrt(one**2 + other**2) * (1 - min(stats.NARROWER[0], stats.NARROWER[7]) * evenness)
+    assert log(found.high / found.median) == pytest.approx(half)
+
+
+@pytest.mark.parametrize(("values", "base"), [([1.0, 3.0], [1.0, 1.0, 1.0]), ([1.0, 3.0, 2.0], [1.0])])
+def test_under_three_rounds_on_either_side_there_is_no_interval(values: list[float], base: list[float]) -> None:
+    assert unpaired_ratio(values, base) == (2.0, None, None)
+
+
+@pytest.mark.parametrize("values", [[], [0.0, 1.0, 1.0], [1.0, float("nan"), 1.0]])
+def test_only_positive_numbers_have_an_unpaired_ratio(values: list[float]) -> None:
+    for sides in ((values, [1.0, 1.0, 1.0]), ([1.0, 1.0, 1.0], values)):
+        with pytest.raises(ValueError, match=r"no median for empty data|times and ratios are positive"):
+            unpaired_ratio(*sides)
+
+
 # ---------------------------------------------------------------------------- over workloads
 
 
@@ -238,6 +297,29 @@ def test_ten_percent_slower_under_one_percent_of_noise_is_no_tie(rounds: int) ->
     assert all(item.median == pytest.approx(1.1, rel=0.05) for item in found)
 
 
+@pytest.mark.parametrize("noise", NOISES, ids=str)
+def test_of_two_runs_of_ten_rounds_93_to_97_of_100_intervals_hold_the_true_ratio(noise: Noise) -> None:
+    """Where some rounds are slow besides, they are up to one in a hundred too careful."""
+    found = unpaired_coverage(noise, noise, (10, 10), SAMPLES)
+    assert 0.93 <= found <= (0.98 if noise.contaminated else 0.97)
+
+
+@pytest.mark.parametrize("rounds", [(3, 3), (5, 5), (20, 20), (3, 10), (10, 3), (25, 30)])
+def test_of_two_runs_of_fewer_or_unequal_rounds_nearly_as_many_do(rounds: tuple[int, int]) -> None:
+    assert 0.94 <= unpaired_coverage(Noise(0.05), Noise(0.05), rounds, SAMPLES) <= 0.98
+    assert 0.93 <= unpaired_coverage(Noise(0.01), Noise(0.05), rounds, SAMPLES) <= 0.98
+
+
+@pytest.mark.parametrize("rounds", [3, 5, 10])
+def test_the_narrowing_is_what_a_simulation_gives(rounds: int) -> None:
+    assert stats.NARROWER[rounds - 3] == pytest.approx(narrower(rounds, samples=4000), abs=0.03)
+
+
+def test_an_interval_that_is_narrowed_too_much_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stats, "NARROWER", tuple(number + 0.2 for number in stats.NARROWER))
+    assert unpaired_coverage(Noise(0.05), Noise(0.05), (10, 10), SAMPLES) < 0.93
+
+
 PAGE = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
 
 
@@ -246,3 +328,10 @@ def test_the_page_prints_what_the_simulation_gives() -> None:
     section = PAGE.split("| 10 rounds | 0.01")[1].split("\n\n")[0]
     assert table_row("this project's", shares) in section.splitlines()
     assert ", ".join(f"{number:.3f}" for number in stats.FACTORS) in " ".join(PAGE.split())
+
+
+def test_the_page_prints_what_the_simulation_of_two_runs_gives() -> None:
+    share = unpaired_coverage(Noise(0.05), Noise(0.05), (10, 10), PRINTED_SAMPLES)
+    (row,) = (line for line in PAGE.splitlines() if line.startswith("| 10 and 10 rounds |"))
+    assert row.split(" | ")[2] == f"{100 * share:.1f}"
+    assert ", ".join(f"{number:.3f}" for number in stats.NARROWER) in " ".join(PAGE.split())
