@@ -54,7 +54,7 @@ def test_a_phone_shows_the_whole_page(name: str, browser: Browser, page: Made) -
 
 
 def test_markup_in_names_is_shown_as_text(browser: Browser, page: Made) -> None:
-    seen = browser(checks.whole, page("markup"))
+    seen = browser(checks.whole, page("markup"), {"of_a_kind": 1000})
     assert seen.faults == []
     assert (seen.found["made"], seen.title[:17]) == (0, f"marked: {MARKUP}"[:17])
     text = " ".join(seen.found["text"].split())
