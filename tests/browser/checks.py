@@ -26,11 +26,20 @@ DRAWN = """chart => {
   return {id: chart.closest("[id]").id, width: box.width, height: box.height, drawn: Boolean(svg), marks};
 }"""
 
+UNFOLD = """most => {
+  const counts = {};
+  for (const details of document.querySelectorAll("details")) {
+    const kind = details.className;
+    counts[kind] = (counts[kind] || 0) + 1;
+    details.open = counts[kind] <= most;
+  }
+}"""
+
 OVERFLOWING = """() => {
   const page = document.scrollingElement, wide = [];
   for (const element of document.body.querySelectorAll("*")) {
     const box = element.getBoundingClientRect();
-    if (box.width && box.right + scrollX > page.clientWidth + 1 && !element.closest("[data-seen]")) {
+    if (box.width && box.right + scrollX > page.clientWidth + 1) {
       let inside = element.parentElement;
       while (inside && !["auto", "scroll", "hidden", "clip"].includes(getComputedStyle(inside).overflowX))
         inside = inside.parentElement;
@@ -59,12 +68,13 @@ UNREACHED = """() => [...document.querySelectorAll("a[href], button, input, sele
 
 
 def nothing(page: Page) -> None:
-    """Open the page, bring each part of it into view, and unfold all that is folded."""
+    """Open the page, bring each part of it into view, and unfold what is folded."""
     seen_whole(page)
 
 
-def seen_whole(page: Page) -> None:
-    page.evaluate("() => document.querySelectorAll('details').forEach(details => { details.open = true; })")
+def seen_whole(page: Page, of_a_kind: int = 2) -> None:
+    """Unfold so many of each kind of details, and go through the page from top to bottom."""
+    page.evaluate(UNFOLD, of_a_kind)
     steps = page.evaluate("() => Math.ceil(document.scrollingElement.scrollHeight / innerHeight)")
     for step in range(min(steps, 400)):
         page.evaluate("step => scrollTo({top: step * innerHeight, behavior: 'instant'})", step)
@@ -112,9 +122,10 @@ def keyboard(page: Page, most: int = 400) -> dict[str, Any]:
     return {"stops": stops, "unreached": page.evaluate(UNREACHED) if len(stops) < most else []}
 
 
-def whole(page: Page) -> dict[str, Any]:
-    """Return what is on the page once all is unfolded: its charts, what sticks out of it, and what markup made."""
-    seen_whole(page)
+def whole(page: Page, of_a_kind: int = 2) -> dict[str, Any]:
+    """Return what is on the page: its charts, what sticks out of it, and what markup made. Of details that are alike,
+    so many are unfolded."""
+    seen_whole(page, of_a_kind)
     made = "() => document.querySelectorAll('img, iframe, object, embed, [onerror], [onload]').length"
     return {
         "charts": charts(page),

@@ -12,10 +12,12 @@ from jinja2 import Environment
 from orchestrator.cells import Cell
 from orchestrator.cli import app
 from orchestrator.report.html import template
+from orchestrator.report.html.views import text_of
 from orchestrator.store import RunStore
 from orchestrator.summary import Summary, summarise
 from tests.browser import checks
 from tests.browser.container import Browser
+from tests.pages import Page
 from tests.runs import MARKUP, RUNS, SCRIPT
 
 PHONE = {"width": 360, "height": 740}
@@ -52,7 +54,7 @@ def test_a_phone_shows_the_whole_page(name: str, browser: Browser, page: Made) -
 
 
 def test_markup_in_names_is_shown_as_text(browser: Browser, page: Made) -> None:
-    seen = browser(checks.whole, page("markup"))
+    seen = browser(checks.whole, page("markup"), {"of_a_kind": 1000})
     assert seen.faults == []
     assert (seen.found["made"], seen.title[:17]) == (0, f"marked: {MARKUP}"[:17])
     text = " ".join(seen.found["text"].split())
@@ -72,9 +74,8 @@ def test_a_template_that_does_not_escape_is_caught(
     assert any("Content Security Policy" in fault for fault in seen.faults)
 
 
-@pytest.mark.parametrize("name", ["killed_job", "study"])
-def test_nothing_shuts_a_reader_out_in_light_and_dark(name: str, browser: Browser, page: Made) -> None:
-    seen = browser(checks.accessibility, page(name))
+def test_nothing_shuts_a_reader_out_in_light_and_dark(browser: Browser, page: Made) -> None:
+    seen = browser(checks.accessibility, page("killed_job"))
     assert seen.faults == []
     assert {scheme: serious(found) for scheme, found in seen.found.items()} == {"light": [], "dark": []}
 
@@ -127,6 +128,21 @@ def test_a_table_sorts_by_the_keyboard(browser: Browser, page: Made) -> None:
     columns = [[float(row[found["place"]]) for row in step["rows"]] for step in (before, rising, falling)]
     assert columns[1] == sorted(columns[1]) != columns[0]
     assert columns[2] == sorted(columns[2], reverse=True) != columns[0]
+
+
+def test_a_browser_writes_numbers_as_python_does(browser: Browser, page: Made) -> None:
+    """Rows that the page unpacked, beside the rule of ``views.py``."""
+    table = Page(page("killed_job").read_text(encoding="utf-8")).tables["epochs"]
+    shown = browser(checks.sorting, page("killed_job"), {"table": "epochs", "header": "accuracy"}).found["steps"][1][
+        "rows"
+    ]
+    numbers = {"train_seconds", "train_loss", "test_loss", "accuracy", "stage_seconds", "evaluate_seconds"}
+    places = [place for place, key in enumerate(table.keys) if key in numbers]
+    expected = {tuple(text_of(row[table.keys[place]], "number") for place in places) for row in table.rows}
+    found = {tuple(row[place] for place in places) for row in shown}
+    assert len(places) == len(numbers)
+    assert 5 < len(found) <= len(expected)
+    assert found <= expected
 
 
 def test_a_filter_leaves_out_rows_and_marks(browser: Browser, page: Made) -> None:

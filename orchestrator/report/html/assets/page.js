@@ -131,7 +131,7 @@
     }
 
     async reveal(id) {
-      const place = (await this.lines()).findIndex((line) => line[0] === id);
+      const place = (await this.lines()).filter((line) => chosen(line[1])).findIndex((line) => line[0] === id);
       if (place < 0) return false;
       this.column = null;
       this.root.querySelectorAll("[aria-sort]").forEach((header) => header.removeAttribute("aria-sort"));
@@ -175,7 +175,7 @@
   // -------------------------------------------------------------------------- charts
 
   let vega = null;
-  const drawn = new Map(); // chart -> what vega-embed made of it
+  const drawn = new Map(); // chart -> what vega-embed made of it, or will
   const dark = matchMedia("(prefers-color-scheme: dark)");
 
   function theme() {
@@ -197,7 +197,8 @@
 
   async function draw(chart) {
     if (drawn.has(chart)) return;
-    drawn.set(chart, null);
+    const own = { view: null };
+    drawn.set(chart, own);
     vega ??= unpack(document.getElementById("vega")).then((program) => (0, eval)(program));
     const figure = chart.closest("figure");
     const spec = await unpackData(figure.querySelector(".packed"));
@@ -205,7 +206,10 @@
     spec.datasets = { rows: rows.filter((row) => chosen(FACETS.map((facet) => row[facet] ?? null))) };
     await vega;
     const options = { actions: false, logLevel: 1, renderer: "svg", config: theme(), tooltip: { theme: dark.matches ? "dark" : "light" } };
-    drawn.set(chart, await window.vegaEmbed(chart, spec, options));
+    const place = make("div");
+    own.view = await window.vegaEmbed(place, spec, options);
+    if (drawn.get(chart) !== own) return own.view.finalize(); // a filter has asked for another meanwhile
+    chart.replaceChildren(place);
     chart.setAttribute("role", "img");
     chart.querySelector("svg").setAttribute("aria-hidden", "true"); // one picture, with a label and a table: no marks
     chart.setAttribute("aria-label", `${figure.querySelector("figcaption").textContent} The rows behind it follow.`);
@@ -217,8 +221,8 @@
   );
 
   function redraw() {
-    for (const [chart, view] of drawn) {
-      view?.finalize();
+    for (const [chart, own] of drawn) {
+      own.view?.finalize();
       drawn.delete(chart);
       observer.unobserve(chart);
       observer.observe(chart); // reports at once whether it is in view
@@ -247,18 +251,33 @@
   async function follow() {
     const id = decodeURIComponent(location.hash.slice(1));
     if (!id) return;
-    for (const table of document.getElementById(id) ? [] : [...tables]) if (await table.reveal(id)) break;
-    const target = document.getElementById(id);
+    const found = async () => {
+      for (const table of document.getElementById(id) ? [] : [...tables]) if (await table.reveal(id)) break;
+      return document.getElementById(id);
+    };
+    let target = await found();
+    if (!target && filtering()) {
+      form.reset();
+      await filter();
+      target = await found();
+    }
     if (!target) return;
     for (let parent = target.closest("details"); parent; parent = parent.parentElement.closest("details")) parent.open = true;
     document.querySelectorAll(".target").forEach((other) => other.classList.remove("target"));
     target.classList.add("target");
-    target.scrollIntoView({ block: "center" });
+    for (let turn = 0; turn < 4; turn++) { // what comes into view on the way is laid out, and moves the target
+      target.scrollIntoView({ block: target.matches("tr") ? "center" : "start" });
+      await new Promise(requestAnimationFrame);
+    }
   }
 
   async function print() {
+    document.documentElement.classList.add("paper"); // charts have the colours of paper, whatever the scheme
+    redraw();
     for (const chart of document.querySelectorAll("[data-chart]")) await draw(chart);
     window.print();
+    document.documentElement.classList.remove("paper");
+    if (dark.matches) redraw();
   }
 
   document.querySelectorAll("[data-table]").forEach(standing);
