@@ -14,6 +14,7 @@ import typer
 
 from orchestrator import errors
 
+MADE_BY = "make papers"
 BENCH = [sys.executable, "-c", "from orchestrator.cli import main; main()"]
 
 
@@ -76,7 +77,7 @@ def main(
     for part in PARTS:
         bench(*command(part, frameworks, repeats, threads, runs))
         bench("lines", "--run", str(newest(part, runs)))
-    bench("report", *(str(newest(part, runs)) for part in PARTS), "--output", str(output))
+    bench("report", *(str(newest(part, runs)) for part in PARTS), "--output", str(output), "--made-by", MADE_BY)
     bench("index", str(output.parent))
 
 

@@ -133,6 +133,9 @@ def report(
             "svg, pdf: figures for a paper; latex: their tables; csv: all data. Those write a folder of files."
         ),
     ] = None,
+    made_by: Annotated[
+        str | None, typer.Option(help="The command that the page names as what makes it. Default: this one.")
+    ] = None,
 ) -> None:
     """Write runs as a page or as files of their charts.
 
@@ -142,7 +145,7 @@ def report(
 
     from orchestrator.report import formats
 
-    command = shlex.join(["bench", *sys.argv[1:]])
+    command = made_by or shlex.join(["bench", *sys.argv[1:]])
     sys.stdout.write(formats.write(runs, format, output, command))
 
 
