@@ -10,6 +10,7 @@ from zlib import crc32
 import numpy as np
 import pytest
 
+from orchestrator.cli import app
 from orchestrator.report.html import winners
 from orchestrator.report.html.page import ORDER
 from orchestrator.report.html.views import Column, Shown, View, text_of
@@ -219,3 +220,10 @@ def test_a_run_elsewhere_is_linked_relatively(tmp_path: Path) -> None:
     page = page_of([folder], tmp_path / "pages")
     assert any(address.startswith("../runs/a%20run/jobs/") for address in page.attributes("href"))
     assert read_run(folder).name in page.html
+
+
+@pytest.mark.parametrize("name", ["page.html", "page.md"])
+def test_a_page_names_the_command_that_it_is_told(name: str, tmp_path: Path) -> None:
+    run, page = RUNS["well"](tmp_path / "well"), tmp_path / name
+    app(["report", str(run), "--output", str(page), "--made-by", "make all-of-it"], standalone_mode=False)
+    assert "make all-of-it" in page.read_text(encoding="utf-8")
