@@ -89,8 +89,9 @@ def of_experiments(cells: Sequence[Cell]) -> list[str]:
     scales = sorted({cell.scale for cell in cells if cell.scale != 1})
     if scales:
         found.append(
-            f"Scaled down (scale {', '.join(f'{scale:g}' for scale in scales)}): that share of the rows, and of the "
-            f"epochs. This is not the suite's experiment, and its accuracies are not the study's."
+            f"Scaled down (scale {', '.join(f'{scale:g}' for scale in scales)}): that share of the rows and, "
+            "unless others were asked for, of the epochs. This is not the suite's experiment, and its accuracies are "
+            "not the study's."
         )
     synthetic = sorted({cell.dataset for cell in cells if cell.synthetic})
     if synthetic:

@@ -51,7 +51,8 @@ class Request(Record):
         if self.limit_rows:
             words.append(f"at most {self.limit_rows:,} rows")
         if self.scale != 1:
-            words.append(f"scale {self.scale:g}: that share of the rows, and of the epochs")
+            epochs = "" if self.epochs else ", and of the epochs"
+            words.append(f"scale {self.scale:g}: that share of the rows{epochs}")
         if self.synthetic:
             words.append("synthetic data, on which no accuracy means anything")
         words += [f"{new} in place of {old}" for old, new in self.datasets.items() if not self.synthetic]

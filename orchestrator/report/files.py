@@ -20,12 +20,14 @@ SCALE = 8 / FONT  # points of a pixel, so that letters are of 8 points
 NARROWEST = 110  # pixels of a plot that can still be read
 SIZES = {"labelFontSize": FONT, "titleFontSize": FONT}
 CONFIG = {"axis": SIZES, "legend": SIZES, "text": {"fontSize": FONT}, "background": "#ffffff"}
+IN_ANY_FONT = CONFIG | {"padding": {"left": 5, "right": 40, "top": 5, "bottom": 5}}
+"""An SVG's letters are those of whoever shows it, and may be wider than the ones that are measured here."""
 
 
 def as_svg(runs: Sequence[Reported]) -> Iterator[File]:
     found = _figures(runs)
     for figure in found:
-        yield f"{figure.name}.svg", on_paper(fitted(figure.spec), unit="pt").encode()
+        yield f"{figure.name}.svg", on_paper(fitted(figure.spec, IN_ANY_FONT), unit="pt").encode()
     yield _contents(found)
 
 
@@ -34,7 +36,7 @@ def as_pdf(runs: Sequence[Reported]) -> Iterator[File]:
 
     found = _figures(runs)
     for figure in found:
-        yield f"{figure.name}.pdf", vl_convert.svg_to_pdf(on_paper(fitted(figure.spec)))
+        yield f"{figure.name}.pdf", vl_convert.svg_to_pdf(on_paper(fitted(figure.spec, CONFIG)))
     yield _contents(found)
 
 
@@ -49,16 +51,16 @@ def _contents(figures: Sequence["Figure"]) -> File:
     return "figures.csv", _csv(("name", "section", "workload", "title"), rows)
 
 
-def fitted(spec: dict[str, Any]) -> str:
+def fitted(spec: dict[str, Any], config: dict[str, Any]) -> str:
     """Return a chart as SVG, its plot as narrow as one column needs, where it can still be read so."""
     import vl_convert
 
-    svg = vl_convert.vegalite_to_svg(spec, config=CONFIG)
+    svg = vl_convert.vegalite_to_svg(spec, config=config)
     width = spec.get("width")
     if isinstance(width, int):
         narrow = int(COLUMN / SCALE - size(svg)[0]) - 1 + width
         if NARROWEST <= narrow < width:
-            other = vl_convert.vegalite_to_svg({**spec, "width": narrow}, config=CONFIG)
+            other = vl_convert.vegalite_to_svg({**spec, "width": narrow}, config=config)
             return other if size(other)[0] * SCALE <= COLUMN else svg
     return svg
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -14,7 +15,7 @@ from orchestrator.recipe import current_recipes
 from orchestrator.report import formats
 from orchestrator.report.booktabs import booktabs
 from orchestrator.report.charts import figures
-from orchestrator.report.files import COLUMN, FOLDERS, PAGE, fitted, on_paper, size
+from orchestrator.report.files import COLUMN, CONFIG, FOLDERS, IN_ANY_FONT, PAGE, fitted, on_paper, size
 from orchestrator.report.tidy import KEY, Reported, read_run, tables
 from tests.runs import RUNS
 
@@ -103,9 +104,12 @@ def letters(svg: str) -> Iterator[float]:
 
 
 @pytest.mark.parametrize("start", ["ratio-mlp", "phases-mlp", "overall"])
-def test_a_single_plot_fits_one_column_with_letters_of_eight_points(start: str, of: Get) -> None:
+@pytest.mark.parametrize("config", [CONFIG, IN_ANY_FONT], ids=["pdf", "svg"])
+def test_a_single_plot_fits_one_column_with_letters_of_eight_points(
+    config: dict[str, Any], start: str, of: Get
+) -> None:
     figure = next(figure for figure in figures(tables([of("well")])) if figure.name.startswith(start))
-    paper = on_paper(fitted(figure.spec))
+    paper = on_paper(fitted(figure.spec, config))
     assert size(paper)[0] <= COLUMN
     assert {round(points, 2) for points in letters(paper)} == {8.0}
 
@@ -113,7 +117,7 @@ def test_a_single_plot_fits_one_column_with_letters_of_eight_points(start: str, 
 def test_panels_fit_a_page_with_letters_of_eight_points(of: Get) -> None:
     for figure in figures(tables([of("well")])):
         if "concat" in figure.spec and len(figure.spec["concat"]) < 4:
-            paper = on_paper(fitted(figure.spec))
+            paper = on_paper(fitted(figure.spec, CONFIG))
             assert COLUMN < size(paper)[0] <= PAGE
             assert {round(points, 2) for points in letters(paper)} == {8.0}
 
