@@ -81,12 +81,13 @@ def dropout(item, p, x, graph):
 
 
 def padded(item, x, window, value):
-    """Return x, padded where one side gets more, and CNTK's flags for padding both sides alike."""
+    """Return x, padded where its sides get different numbers or the window is larger, and CNTK's flags for the rest."""
     axes = len(window)
     if item.layer.padding == "valid":
         return x, [False] * (axes + 1)
     pads = list(map(same_padding, item.input_shape[:axes], window, strides_of(item)))
-    if all(before == after for before, after in pads):
+    fits = all(width <= size for width, size in zip(window, item.input_shape))  # CNTK refuses others, flags or not
+    if fits and all(before == after for before, after in pads):
         return x, [False] + [before > 0 for before, after in pads]
     return C.pad(x, [(0, 0), *pads], C.ops.CONSTANT_PAD, value), [False] * (axes + 1)
 

@@ -64,7 +64,7 @@ class CntkWorker(Worker):
     }
     layout = "channels_first"
     composed = {
-        "conv2d": "same padding with more at one side: C.pad before the convolution",
+        "conv2d": "same padding with more at one side, or of less than the kernel: C.pad before the convolution",
         "conv1d": "same padding with more at one side: C.pad before the convolution",
         "maxpool2d": "same padding with more at one side: C.pad with minus infinity before the pooling",
         "averagepool2d": "same padding with more at one side: C.pad before the pooling, and a scale",
