@@ -92,6 +92,16 @@ CASES: dict[str, Job] = {
         IMAGE,
         SGD,
     ),
+    "image smaller than its kernel": make_job(
+        [
+            {"kind": "reshape", "shape": [2, 2, 36]},
+            {"kind": "conv2d", "filters": 4, "kernel_size": [3, 3], "padding": "same"},
+            {"kind": "flatten"},
+            HEAD,
+        ],
+        IMAGE,
+        SGD,
+    ),
     "image rows as steps": make_job(
         [{"kind": "reshape", "shape": [9, 16]}, {"kind": "lstm", "units": 6}, {"kind": "batchnorm"}, HEAD], IMAGE, SGD
     ),
