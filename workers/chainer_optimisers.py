@@ -1,8 +1,8 @@
 """The spec's optimisers and losses in Chainer's own, with its hooks for weight decay and clipping."""
 
 import chainer.functions as F
-from chainer import optimizers
-from chainer.optimizer_hooks import GradientClipping, WeightDecay
+from chainer import backend, optimizers
+from chainer.optimizer_hooks import WeightDecay
 from chainer.optimizers.ada_delta import AdaDeltaRule
 from chainer.optimizers.momentum_sgd import MomentumSGDRule
 
@@ -55,11 +55,28 @@ def native(o):
     return (Nesterov if o.nesterov else optimizers.MomentumSGD)(o.learning_rate, o.momentum)
 
 
+class Clipping:
+    """Chainer's GradientClipping with sums of squares: its dot product of 16 million numbers is off by 5e-4."""
+
+    name, timing = "Clipping", "pre"
+
+    def __init__(self, limit):
+        self.limit = limit
+
+    def __call__(self, optimiser):
+        gradients = [parameter.grad for parameter in optimiser.target.params(include_uninit=False)]
+        xp = backend.get_array_module(gradients[0])
+        norm = xp.sqrt(sum(xp.square(d).sum() for d in gradients))
+        scale = xp.minimum(self.limit / norm, 1)
+        for d in gradients:
+            d *= scale
+
+
 def make_optimiser(recipe, model, parameters):
     """Return an optimiser of the model. parameters: {LAYER/TENSOR: Parameter}."""
     optimiser = native(recipe.optimiser).setup(model)
     if recipe.clip_norm is not None:
-        optimiser.add_hook(GradientClipping(recipe.clip_norm))  # before the hooks of the parameters
+        optimiser.add_hook(Clipping(recipe.clip_norm))  # before the hooks of the parameters
     for name, parameter in parameters.items():
         if recipe.optimiser.weight_decay > 0 and decayed(recipe.optimiser, name):
             parameter.update_rule.add_hook(WeightDecay(recipe.optimiser.weight_decay))

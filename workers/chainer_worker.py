@@ -40,6 +40,7 @@ class ChainerWorker(Worker):
         "averagepool2d": "same padding: F.pad where one side has more, and a factor that takes what is padded out",
         "globalmaxpool1d": "F.max_pooling_1d over all steps",
         "lstm": "L.LSTM, its upward link for all steps at once, then F.lstm step by step",
+        "clip_norm": "a hook with sums of squares: GradientClipping's dot product strays over millions of numbers",
         "sgd": "nesterov: an update rule, since NesterovAG mixes up two velocities; velocity 'gradient': "
         "MomentumSGD, its velocities rescaled when the rate changes",
         "adam": "epsilon_form 'corrected': optimizers.Adam, its epsilon set anew in each step",

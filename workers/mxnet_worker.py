@@ -12,7 +12,7 @@ from . import mxnet_layers as layers
 from .flattening import folded, in_order, in_spec_order
 from .mxnet_library import autograd, gluon, mx, nd, nn
 from .mxnet_network import Network, TrainingLoss, is_stateful, make_loss
-from .mxnet_optimisers import make_optimiser
+from .mxnet_optimisers import clip, make_optimiser
 from .worker import Unsupported, Worker, batch_sizes, checked_mode, decayed, layer_weights, trainable
 
 MODES = (None, "imperative")
@@ -46,6 +46,7 @@ class MxnetWorker(Worker):
         "globalmaxpool1d": "channels before steps by a transpose",
         "batchnorm": "running variance: MXNet's is of biased variances; scaled before and after an epoch's batches",
         "lstm": "one bias: rnn.LSTM's second bias is zero and frozen; stateful: its states are inputs and outputs",
+        "clip_norm": "sums of squares and a scale: clip_global_norm's dot product strays over millions of numbers",
         "sgd": "velocity 'gradient': MXNet's, its momentum rescaled when the rate changes; nesterov with weight decay: "
         "the native update of a copy, since in place it decays the velocity by the weight after the step",
         "adam": "epsilon_form 'corrected': mx.optimizer.Adam, its epsilon set anew in each step",
@@ -173,7 +174,7 @@ class MxnetWorker(Worker):
             self.states = [state.detach() for state in states]
         loss.backward()
         if limit is not None:
-            gluon.utils.clip_global_norm([w.grad() for w in self.trained], limit * rows, check_isfinite=False)
+            clip([w.grad() for w in self.trained], limit * rows)
         if rate != trainer.learning_rate:
             trainer.set_learning_rate(rate)
         trainer.step(rows)  # of the rows' losses, the mean
