@@ -1,6 +1,6 @@
 """One framework on one workload, over its rounds: what a row of a table says, and the numbers behind it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import NamedTuple
 
@@ -189,3 +189,13 @@ def middle(values: Sequence[float | None]) -> float | None:
 
 def as_record(value: stats.Estimate) -> Estimate:
     return Estimate(median=value.median, low=value.low, high=value.high)
+
+
+def last_readings(cells: Iterable[Cell]) -> list[Cell]:
+    """Return the cells without those that read a training before its end: one training has one use of resources."""
+    last: dict[tuple[object, ...], Cell] = {}
+    for cell in cells:
+        key = cell.variant, cell.workload, cell.framework, cell.device, cell.threads
+        if key not in last or cell.epochs > last[key].epochs:
+            last[key] = cell
+    return list(last.values())

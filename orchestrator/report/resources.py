@@ -6,7 +6,7 @@ from typing import NamedTuple
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cells import Cell
+from orchestrator.cells import last_readings
 from orchestrator.report import tables
 from orchestrator.summary import Summary
 from workers.spec import Resources
@@ -51,7 +51,7 @@ COLUMNS = (
 def rows(summary: Summary, phases: Sequence[str] | None = ("train",)) -> tuple[list[str], list[list[str]]]:
     """Return (headers, rows) of these phases, None: of all; a figure that no row has is left out."""
     name = tables.workload_names(summary.cells)
-    found = [(cell, item) for cell in _last_readings(summary.cells) for item in cell.resources
+    found = [(cell, item) for cell in last_readings(summary.cells) for item in cell.resources
              if phases is None or item.phase in phases]  # fmt: skip
     shown = [column for column in COLUMNS if any(column.read(item) is not None for _, item in found)]
     lines = [
@@ -59,16 +59,6 @@ def rows(summary: Summary, phases: Sequence[str] | None = ("train",)) -> tuple[l
         for cell, item in found
     ]
     return ["workload", "framework", "phase", *(column.header for column in shown)], lines
-
-
-def _last_readings(cells: Sequence[Cell]) -> list[Cell]:
-    """Return the cells without those that read a training before its end: one training has one use of resources."""
-    last: dict[tuple[object, ...], Cell] = {}
-    for cell in cells:
-        key = cell.variant, cell.workload, cell.framework, cell.device, cell.threads
-        if key not in last or cell.epochs > last[key].epochs:
-            last[key] = cell
-    return list(last.values())
 
 
 def as_rich(summary: Summary, phases: Sequence[str] | None) -> Table | Text:

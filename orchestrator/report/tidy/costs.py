@@ -2,9 +2,10 @@
 
 from statistics import median
 
+from orchestrator.cells import last_readings
 from orchestrator.report.agreement import agreement
 from orchestrator.report.tidy.reported import Reported, measured
-from orchestrator.report.tidy.rows import Row, key_of_cell, key_of_job, last_readings
+from orchestrator.report.tidy.rows import Row, key_of_cell, key_of_job
 from workers.spec import Resources
 
 

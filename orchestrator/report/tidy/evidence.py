@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from orchestrator.cells import last_readings
 from orchestrator.report import reasons
 from orchestrator.report.tidy.reported import Reported, files_of, measured
-from orchestrator.report.tidy.rows import Row, key_of, key_of_cell, key_of_job, last_readings
+from orchestrator.report.tidy.rows import Row, key_of, key_of_cell, key_of_job
 from workers.spec import TensorError
 
 

@@ -1,6 +1,6 @@
 """What every row begins with, and which rows read a training at its end."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.cells import Cell
@@ -23,16 +23,6 @@ def key_of_job(run: Reported, job: Job) -> Row:
 
 def key_of(run: Reported, *values: str | int | None) -> Row:
     return dict(zip(KEY, (run.name, run.suite.suite, *values), strict=True))
-
-
-def last_readings(cells: Iterable[Cell]) -> list[Cell]:
-    """Return the cells without those that read a training before its end."""
-    last: dict[tuple[object, ...], Cell] = {}
-    for cell in cells:
-        key = cell.variant, cell.workload, cell.framework, cell.device, cell.threads
-        if key not in last or cell.epochs > last[key].epochs:
-            last[key] = cell
-    return list(last.values())
 
 
 def last_rows(cells: Sequence[Row]) -> list[Row]:
