@@ -57,24 +57,21 @@ local function train_epoch(workload, x, y)
       end, parameters, state)
    end
 end
-
 local function predict(x)
    model:evaluate()
    local all
    for first = 1, x:size(1), 512 do
-      local size = math.min(512, x:size(1) - first + 1)
-      local outputs = model:forward(x:narrow(1, first, size))
+      local outputs = model:forward(x:narrow(1, first, math.min(512, x:size(1) - first + 1)))
       all = all or torch.FloatTensor(x:size(1), outputs:size(2))
-      all:narrow(1, first, size):copy(outputs)
+      all:narrow(1, first, outputs:size(1)):copy(outputs)
    end
 end
 return to_torch, train_epoch, predict
 """)
 lua.eval("torch.setnumthreads")(a.threads)
-images = np.load(a.data_folder + "/train_x.npy").reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
-tests = np.load(a.data_folder + "/test_x.npy").reshape(-1, 1, 28, 28).astype(np.float32) / np.float32(255)
-if a.workload == "mlp":
-    images, tests = images.reshape(-1, 784), tests.reshape(-1, 784)
+shape = [-1, 784] if a.workload == "mlp" else [-1, 1, 28, 28]
+images = np.load(a.data_folder + "/train_x.npy").reshape(shape).astype(np.float32) / np.float32(255)
+tests = np.load(a.data_folder + "/test_x.npy").reshape(shape).astype(np.float32) / np.float32(255)
 labels = np.load(a.data_folder + "/train_y.npy").ravel().astype(np.float32) + 1
 
 epoch_seconds = []
