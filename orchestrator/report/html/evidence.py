@@ -47,9 +47,7 @@ def problems(part: Part) -> Section:
     columns = [
         *where(part, rows),
         Column("kind", "kind"),
-        *filled(
-            [Column("repeat", "round", "count", read=lambda r: None if r["repeat"] is None else r["repeat"] + 1)], rows
-        ),
+        *filled([round_of()], rows),
         Column("status", "status"),
         Column("reason", "reason"),
         Column("next_step", "what to do"),
