@@ -7,8 +7,10 @@ Each experiment is a run of its own. One that is there already is continued, so 
 
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, NamedTuple
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import typer
 
@@ -66,6 +68,15 @@ def command(part: Part, frameworks: str, repeats: int, threads: int, runs: Path)
     return words + [word for choice in part.datasets for word in ("--dataset", choice)]
 
 
+def pack(runs: Iterable[Path], archive: Path) -> None:
+    """Write what a page's links lead to, under the names that they have from here: all but inputs and predictions."""
+    with ZipFile(archive, "w", ZIP_DEFLATED) as packed:
+        for run in runs:
+            for file in sorted(run.rglob("*")):
+                if file.is_file() and "inputs" not in file.relative_to(run).parts and file.suffix != ".npz":
+                    packed.write(file)
+
+
 def main(
     frameworks: Annotated[str, typer.Option(help="As for bench orchestrate.")] = "all",
     repeats: Annotated[int, typer.Option(help="Rounds.")] = 3,
@@ -73,12 +84,14 @@ def main(
     runs: Annotated[Path, typer.Option(help="Where the runs are, or will be.")] = Path("runs/papers"),
     output: Annotated[Path, typer.Option(help="The page.")] = Path("reports/papers.html"),
 ) -> None:
-    """Run what is not done yet, count lines of code, then make the page and list it."""
+    """Run what is not done yet, count lines of code, then make the page, list it, and pack its raw results."""
     for part in PARTS:
         bench(*command(part, frameworks, repeats, threads, runs))
         bench("lines", "--run", str(newest(part, runs)))
-    bench("report", *(str(newest(part, runs)) for part in PARTS), "--output", str(output), "--made-by", MADE_BY)
+    done = [run for part in PARTS if (run := newest(part, runs))]
+    bench("report", *map(str, done), "--output", str(output), "--made-by", MADE_BY)
     bench("index", str(output.parent))
+    pack(done, output.with_suffix(".zip"))
 
 
 if __name__ == "__main__":

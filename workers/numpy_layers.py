@@ -88,9 +88,14 @@ class Dropout(Layer):
         return dy * self.mask
 
 
-class GlobalMaxPool1D(Layer):
+class MaxPool(Layer):
+    def winners(self, x, axis):
+        return x.argmax(axis)  # of tied maxima, the first
+
+
+class GlobalMaxPool1D(MaxPool):
     def forward(self, x, training):
-        self.won = np.arange(x.shape[1])[:, None] == x.argmax(axis=1)[:, None]  # of tied maxima, the first
+        self.won = np.arange(x.shape[1])[:, None] == self.winners(x, 1)[:, None]
         return x.max(axis=1)
 
     def backward(self, dy):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .numpy_layers import Layer
+from .numpy_layers import Layer, MaxPool
 from .worker import same_padding
 
 
@@ -80,7 +80,7 @@ class Conv1D(Conv2D):
         return super().backward(dy[:, None])[:, 0]
 
 
-class MaxPool2D(Windows):
+class MaxPool2D(MaxPool, Windows):
     pad_value = -np.inf
 
     def window(self):
@@ -88,8 +88,7 @@ class MaxPool2D(Windows):
 
     def forward(self, x, training):
         windows = self.unfold(x)
-        winners = windows.argmax(axis=3)[:, :, :, None]  # of tied maxima, the first
-        self.won = np.arange(windows.shape[3])[:, None] == winners
+        self.won = np.arange(windows.shape[3])[:, None] == self.winners(windows, 3)[:, :, :, None]
         return windows.max(axis=3)
 
     def backward(self, dy):
