@@ -40,7 +40,7 @@ PARTS = [
         workloads="cnn-mnist,cnn-cifar10,cnn-imdb,cnn-driving,lstm-ptb-small",
         datasets=(CIFAR10, IMDB, DRIVING),
     ),
-    Part("dlbench2021", 0.05, 3, "cnn-mnist,cnn-cifar10,lstm-imdb,lstm-ptb", (CIFAR10, IMDB)),
+    Part("dlbench2021", 0.02, 3, "cnn-mnist,cnn-cifar10,lstm-imdb,lstm-ptb", (CIFAR10, IMDB)),
     Part("kabakus2020", 0.02, 2, "fnn-mnist,vgg16-cifar10-keras-head,lstm-imdb", (CIFAR10, IMDB)),
 ]
 """As much as two CPUs finish in a few hours. Left out: CIFAR-100, SVHN, the medium LSTM, epochs to a target."""
