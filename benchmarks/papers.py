@@ -5,8 +5,10 @@ usage: python -m benchmarks.papers [--frameworks all] [--repeats 3] [--threads 1
 Each experiment is a run of its own. One that is there already is continued, so that a stopped command goes on.
 """
 
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -80,6 +82,14 @@ def pack(runs: Iterable[Path], archive: Path) -> None:
                     packed.write(file)
 
 
+def draw(run: Path, picture: Path) -> None:
+    """Write the chart that sums a run up, for pages that lead to the report."""
+    with tempfile.TemporaryDirectory() as folder:
+        bench("report", str(run), "--format", "svg", "--output", folder)
+        (summed_up,) = Path(folder).glob("overall*.svg")
+        shutil.copy(summed_up, picture)
+
+
 def main(
     frameworks: Annotated[str, typer.Option(help="As for bench orchestrate.")] = "all",
     repeats: Annotated[int, typer.Option(help="Rounds.")] = 3,
@@ -87,7 +97,7 @@ def main(
     runs: Annotated[Path, typer.Option(help="Where the runs are, or will be.")] = Path("runs/papers"),
     output: Annotated[Path, typer.Option(help="The page.")] = Path("reports/papers.html"),
 ) -> None:
-    """Run what is not done yet, count lines of code, then make the page, list it, and pack its raw results."""
+    """Run what is not done yet, count lines of code, then make the page and its picture, and pack its raw results."""
     for part in PARTS:
         bench(*command(part, frameworks, repeats, threads, runs))
         bench("lines", "--run", str(newest(part, runs)))
@@ -95,6 +105,7 @@ def main(
     bench("report", *map(str, done), "--output", str(output), "--made-by", MADE_BY)
     bench("index", str(output.parent))
     pack(done, output.with_suffix(".zip"))
+    draw(done[0], output.with_suffix(".svg"))
 
 
 if __name__ == "__main__":
