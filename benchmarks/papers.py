@@ -3,6 +3,8 @@
 usage: python -m benchmarks.papers [--frameworks all] [--repeats 3] [--threads 1] [--runs runs/papers] [--output PAGE]
 
 Each experiment is a run of its own. One that is there already is continued, so that a stopped command goes on.
+`bench data import` must have registered cifar10-part and imdb-reranked: whichever part of CIFAR-10, and file in the
+format of Keras' imdb.npz, is there.
 """
 
 import shutil
@@ -82,10 +84,10 @@ def pack(runs: Iterable[Path], archive: Path) -> None:
                     packed.write(file)
 
 
-def draw(run: Path, picture: Path) -> None:
+def draw(run: str, picture: Path) -> None:
     """Write the chart that sums a run up, for pages that lead to the report."""
     with tempfile.TemporaryDirectory() as folder:
-        bench("report", str(run), "--format", "svg", "--output", folder)
+        bench("report", run, "--format", "svg", "--output", folder)
         (summed_up,) = Path(folder).glob("overall*.svg")
         shutil.copy(summed_up, picture)
 
@@ -98,13 +100,14 @@ def main(
     output: Annotated[Path, typer.Option(help="The page.")] = Path("reports/papers.html"),
 ) -> None:
     """Run what is not done yet, count lines of code, then make the page and its picture, and pack its raw results."""
+    done = []
     for part in PARTS:
         bench(*command(part, frameworks, repeats, threads, runs))
-        bench("lines", "--run", str(newest(part, runs)))
-    done = [run for part in PARTS if (run := newest(part, runs))]
-    bench("report", *map(str, done), "--output", str(output), "--made-by", MADE_BY)
+        done.append(str(newest(part, runs)))
+        bench("lines", "--run", done[-1])
+    bench("report", *done, "--output", str(output), "--made-by", MADE_BY)
     bench("index", str(output.parent))
-    pack(done, output.with_suffix(".zip"))
+    pack(map(Path, done), output.with_suffix(".zip"))
     draw(done[0], output.with_suffix(".svg"))
 
 

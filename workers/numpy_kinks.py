@@ -10,13 +10,7 @@ from .numpy_layers import Activation, GlobalMaxPool1D, MaxPool
 from .numpy_windows import MaxPool2D
 from .numpy_worker import NumpyWorker
 
-KINKED = ("maxpool2d", "globalmaxpool1d")
 REACH = 5e-6  # of the RMS of what goes in; float32's rounding moves that by about 5e-7
-
-
-def has_kinks(job):
-    layers = [item.layer for item in job.model.layers]
-    return any(layer.kind in KINKED or getattr(layer, "function", None) == "relu" for layer in layers)
 
 
 def near(distance, x):
@@ -54,10 +48,13 @@ class OtherGlobalMaxPool1D(RunnerUp, GlobalMaxPool1D):
     pass
 
 
+OTHERS = {"activation": OtherActivation, "maxpool2d": OtherMaxPool2D, "globalmaxpool1d": OtherGlobalMaxPool1D}
+
+
 class OtherSideWorker(NumpyWorker):
-    layers = {
-        **NumpyWorker.layers,
-        "activation": OtherActivation,
-        "maxpool2d": OtherMaxPool2D,
-        "globalmaxpool1d": OtherGlobalMaxPool1D,
-    }
+    layers = {**NumpyWorker.layers, **OTHERS}
+
+
+def has_kinks(job):
+    layers = [item.layer for item in job.model.layers]
+    return any(layer.kind in OTHERS and getattr(layer, "function", "relu") == "relu" for layer in layers)
