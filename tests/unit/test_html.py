@@ -137,6 +137,22 @@ def test_several_runs_are_parts_of_one_page_with_ids_of_their_own(tmp_path: Path
     assert page.html.count('class="part"') == 2
 
 
+def test_a_page_of_several_runs_says_of_each_who_wins_before_its_contents(tmp_path: Path) -> None:
+    names = ("well", "one_repeat", "nothing_done")
+    page = page_of([RUNS[name](tmp_path / name) for name in names], tmp_path)
+    first = page.html[page.html.index("<h1>") : page.html.index("<nav")]
+    assert re.findall(r'<h3><a href="#(run-\d-section-winners)">', first) == [
+        f"run-{number}-section-winners" for number in (1, 2, 3)
+    ]
+    assert {f"run-{number}-section-winners" for number in (1, 2, 3)} <= set(page.attributes("id"))
+    well, one_repeat, nothing_done = re.findall(r"<ul>(.*?)</ul>", first)
+    assert well.startswith("<li>Over 3 workloads (cpu, 2 threads), geometric means of the ratios: torch fastest; ")
+    assert well.endswith("<li>Of 3 comparisons, the fastest is torch on 3.</li>")
+    assert one_repeat.count("<li>") == 1, "under three rounds nobody is called the fastest"
+    assert nothing_done.count("so there is no winner") == 3
+    assert "<details><summary>Contents" in page.html, "folded, so that the results come first"
+
+
 def any_digits(job: Job, result: Result) -> Pair:
     """Return a job's result with numbers that no compression shortens, as measured ones are."""
     rng = np.random.default_rng(crc32(job.id.encode()))

@@ -12,6 +12,7 @@ from orchestrator.report.html.views import Column, View, filled
 from orchestrator.report.tidy import Row, last_rows
 
 INTERVALS = "A tie is a ratio whose interval includes 1: these rounds do not tell the framework from the fastest one."
+NOBODY = "Nothing was measured in variant `matched`, so that nobody can win."
 BESIDE = (
     "Said is what the study printed, on its own machine: compare its accuracies and the order of its times, not its "
     "seconds. Variant `paper` runs each framework here as the study's code had it, and is never ranked; `matched` is "
@@ -19,10 +20,19 @@ BESIDE = (
 )
 
 
+def in_short(part: Part) -> Listed:
+    """Return who wins in a run, in as few lines as say it: over all its workloads, or else on each."""
+    summary = part.run.summary
+    found = winners.groups(part.tables["cells"])
+    over_all = tables.overall_lines(summary)
+    each = [f"{group[0]['workload']}: {' '.join(winners.sentences(group))}" for group in found]
+    said = [*over_all, *winners.counted(found)] if over_all else each
+    return Listed([*(said or [NOBODY]), *notes.of_experiments(summary.cells)])
+
+
 def who_wins(part: Part) -> Section:
     summary = part.run.summary
     found = winners.groups(part.tables["cells"])
-    nobody = Words("Nothing was measured in variant `matched`, so that nobody can win.", missing=True)
     over_all = [
         picture for picture in part.pictures if picture.section == "winners" and "workload" not in picture.facets
     ]
@@ -31,7 +41,7 @@ def who_wins(part: Part) -> Section:
         *map(Words, notes.of_experiments(summary.cells)),
         Words(f"{tables.caption(summary)} {INTERVALS}"),
         *([Pictures(over_all)] if over_all else []),
-        Winners(_winners(part, found)) if found else nobody,
+        Winners(_winners(part, found)) if found else Words(NOBODY, missing=True),
     ]
     return Section("winners", "Who wins", blocks)
 

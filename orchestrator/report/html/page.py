@@ -46,9 +46,9 @@ def as_html(runs: Sequence[Reported], folder: Path, command: str) -> str:
     return rendered(
         "page.html.jinja",
         index_facts=facts(runs),
-        title=", ".join(dict.fromkeys(f"{run.suite.suite}: {run.suite.title}" for run in runs)),
+        title=_title(runs),
         parts=[(part, [section(part) for section in ORDER]) for part in parts],
-        several=len(parts) > 1,
+        in_short=[(part, answers.in_short(part)) for part in parts] if len(parts) > 1 else [],
         facets={name: _values(parts, name) for name in FACETS},
         command=command,
         script=Markup(script),
@@ -56,6 +56,11 @@ def as_html(runs: Sequence[Reported], folder: Path, command: str) -> str:
         pool=pool.packed,
         vega=_vega() if any(part.pictures for part in parts) else "",
     )
+
+
+def _title(runs: Sequence[Reported]) -> str:
+    suites = {run.suite.suite: run.suite.title for run in runs}
+    return ", ".join(suites) if len(suites) > 1 else ": ".join(*suites.items())
 
 
 def _part(run: Reported, pool: Pool, prefix: str, folder: Path) -> Part:

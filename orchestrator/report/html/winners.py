@@ -54,14 +54,16 @@ def sentences(group: Sequence[Row]) -> tuple[str, str]:
 
 
 def counted(found: Sequence[Sequence[Row]]) -> list[str]:
-    """Return on how many workloads each framework is the fastest, in a sentence; none where there is one group."""
-    if len(found) < 2:
-        return []
+    """Return on how many workloads each framework is the fastest, in a sentence; none where there is one group, or
+    nobody is called fastest in any."""
     best = [row for group in found for row in group if row["fastest"]]
+    if len(found) < 2 or not best:
+        return []
     alone = Counter(row["framework"] for row in best if not row["tie"])
     wins = ", ".join(f"{name} on {count}" for name, count in alone.most_common()) or "nobody alone"
     ties = sum(bool(row["tie"]) for row in best)
-    return [f"Of {len(found)} comparisons, the fastest is {wins}" + (f"; {ties} are ties." if ties else ".")]
+    tied = {0: "", 1: "; 1 is a tie"}.get(ties, f"; {ties} are ties")
+    return [f"Of {len(found)} comparisons, the fastest is {wins}{tied}."]
 
 
 def _last(slower: Sequence[Row], left: Sequence[str], none: str = "Nobody else is compared") -> str:
