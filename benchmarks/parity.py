@@ -4,7 +4,8 @@ usage: python -m benchmarks.parity [--frameworks all-versions] [--output docs/pa
 
 Each cell is a small model of its own, held to the float64 reference as in a run (workers/parity.py). All cells of a
 framework run in its own environment: its container where a Docker daemon answers. What was found is kept in the cache,
-so that a run that was stopped goes on where it was, and one of more frameworks adds them to the page.
+so that a run that was stopped goes on where it was. Beside the page lie its columns as data (parity.json), so that one
+of more frameworks adds them to the page, on another machine too.
 """
 
 import hashlib
@@ -12,24 +13,23 @@ import json
 import shutil
 import sys
 import tempfile
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
+from benchmarks.parity_page import Cell, column, page, read_columns, write_columns
 from orchestrator.catalogue import find
 from orchestrator.errors import UsageError
-from orchestrator.report.tables import table
 from orchestrator.request import framework_labels
 from orchestrator.store import cache_dir
 from tests.contract.environments import prepare, run_script, ungiven
 from tests.jobs import FLAT, IMAGE, STEPS, TOKENS, make_job, make_weights
 from workers.numpy_reference import make_reference
 from workers.parity import ROWS
-from workers.spec import Job, Verdict
+from workers.spec import Job
 
 HERE = Path(__file__).resolve().parent
 SCRIPT = HERE.parent / "tests" / "contract" / "in_environment.py"
@@ -82,8 +82,6 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     "epoch": {"kind": "epoch", "after_epochs": 1, "factor": 0.5},
 }
 
-Cell = tuple[str, str, str]  # model, optimiser, schedule
-
 
 def cells() -> dict[Cell, Job]:
     return {
@@ -125,31 +123,6 @@ def _case(label: str, number: int, job: Job) -> dict[str, Any]:
     return {"name": str(number), "record": str(number), "job": data, "change": None}
 
 
-def in_words(found: Iterable[Any]) -> str:
-    """Return the worst of several cells: the error nearest its bound, and how much of the bound it takes."""
-    tried = [item for item in found if "refused" not in item]
-    if not tried:
-        return "unsupported"
-    if any("crashed" in item for item in tried):
-        return "**crashed**"
-    verdicts = [Verdict.model_validate(item) for item in tried]
-    if not all(verdict.passed for verdict in verdicts):
-        return "**failed**"
-    errors = [worst for verdict in verdicts for worst in verdict.worst]
-    share, error = max(((worst.error or 0.0) / (worst.bound or 1.0), worst.error or 0.0) for worst in errors)
-    return f"{error:.0e} ({share:.0%})"
-
-
-def matrix(title: str, place: int, results: dict[str, dict[Cell, Any]]) -> str:
-    """Return a table of one part of the cells (0: models, 1: optimisers, 2: schedules) x framework."""
-    grouped: dict[str, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
-    for label, found in results.items():
-        for cell, verdict in found.items():
-            grouped[cell[place]][label].append(verdict)
-    rows = [[name, *(in_words(columns[label]) for label in results)] for name, columns in grouped.items()]
-    return f"## {title}\n\n{table(rows, ('', *results))}"
-
-
 def main(
     frameworks: Annotated[str, typer.Option(help="Which, as for bench orchestrate.")] = "all-versions",
     output: Annotated[Path | None, typer.Option(help="A file to write the page to as well.")] = None,
@@ -170,26 +143,17 @@ def main(
         for number, job in enumerate(jobs.values()):
             np.savez(folder / f"{number}.npz", **make_reference(job, make_weights(job)))  # type: ignore[arg-type]
         results = {label: verdicts_of(label, jobs, folder) for label in labels}
-    words = {cell: in_words([found[cell] for found in results.values()]) for cell in jobs}
-    failed = [cell for cell, text in words.items() if text in ("**failed**", "**crashed**")]
-    parts = [
-        "# Parity",
-        f"Made by `make parity`: {len(jobs)} cells ({len(MODELS)} models x {len(OPTIMISERS)} optimisers x "
-        f"{len(SCHEDULES)} schedules) in each framework, each held to the float64 reference as "
-        "[the gate](architecture.md#the-parity-gate) does it in every run. A number is the relative error of an "
-        "update, the one nearest its bound in all cells of its row, and in brackets how much of the bound it takes. "
-        "A large error beside a small share is one that rounding alone decides: a bias before batch normalisation has "
-        "no gradient, and Adam divides by its size.",
-        matrix("Layers", 0, results),
-        matrix("Optimisers", 1, results),
-        matrix("Schedules", 2, results),
-    ]
-    page = "\n\n".join(parts) + "\n"
-    sys.stdout.write(page)
-    if output is not None:
-        output.write_text(page, encoding="utf-8")
+    found = {label: column(results[label], find(label)) for label in labels}
+    beside = output.with_suffix(".json") if output else None
+    kept = read_columns(beside) if beside and beside.exists() else {}
+    text = page(kept | found, (len(MODELS), len(OPTIMISERS), len(SCHEDULES)))
+    sys.stdout.write(text)
+    if output is not None and beside is not None:
+        output.write_text(text, encoding="utf-8")
+        write_columns(kept | found, beside)
+    failed = [label for label, own in found.items() if own.failed]
     if failed:
-        raise SystemExit(f"{len(failed)} cells failed, such as {', '.join(failed[0])}")
+        raise SystemExit(f"Cells of {', '.join(failed)} failed.")
 
 
 if __name__ == "__main__":
