@@ -253,17 +253,21 @@ def _measured(
 def plain_table(request: Request, data_dir: Path | None, engine: Engine) -> str:
     """Return the table of steady epochs and predictions over those of plain scripts, and what in it is too slow."""
     found: dict[tuple[str, str, str], list[Samples]] = {}
-    for job, result, plain in measured(request, data_dir, engine):
-        for what, samples in steady(result, plain).items():
-            found.setdefault((what, job.workload, job.framework.label), []).append(samples)
     rows, lines = [], []
+    try:
+        for job, result, plain in measured(request, data_dir, engine):
+            for what, samples in steady(result, plain).items():
+                found.setdefault((what, job.workload, job.framework.label), []).append(samples)
+    except KeyboardInterrupt:  # hours in, what was measured is worth its table
+        lines.append("It was stopped early, so that some rows have fewer pairs than others, or are missing.")
     for (what, workload, label), pairs in sorted(found.items(), key=lambda item: (item[0][0] == "prediction", item[0])):
         value, of_medians = over_plain(pairs), over_plain(pairs, median)
         ours, theirs = (number(median(map(min, side))) for side in zip(*pairs, strict=True))
-        rows.append([workload, label, what, ours, theirs, words(value), reached(value), words(of_medians)])
+        count = str(len(pairs))
+        rows.append([workload, label, what, count, ours, theirs, words(value), reached(value), words(of_medians)])
         lines.append(slower(label, workload, what, value))
     ratios = ("harness over plain [95%]", "goal", "of medians")
-    headers = ("workload", "framework", "what", "harness: s", "plain: s", *ratios)
+    headers = ("workload", "framework", "what", "pairs", "harness: s", "plain: s", *ratios)
     return "\n\n".join([table(rows, headers, left=3), *[f"- {line}" for line in lines if line]])
 
 
@@ -301,7 +305,7 @@ def main(
         sampling_table(sampling_request(sampled, pairs, threads, limit_rows), datasets.find_data_dir(data_dir)),
         "The harness's steady epoch, and its prediction of all test rows, over those of a plain script in the same "
         "environment, with the same arrays, batches and threads ([benchmarks/plain](../benchmarks/plain), the fastest "
-        f"loop that the framework's documentation shows); medians over {repeats} pairs. Of each pair's epochs but the "
+        f"loop that the framework's documentation shows); medians over the pairs. Of each pair's epochs but the "
         "first, and of its predictions, the fastest are compared, as many of either side: on a shared machine the "
         "others say more about its neighbours. *Of medians* is the ratio of the medians instead. The goal is a ratio "
         f"of at most {asked}, better {wished}: `within` stands where the whole interval is below, `above` where all "
