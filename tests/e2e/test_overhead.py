@@ -3,11 +3,16 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from orchestrator.catalogue import ROOT, find, spellings
+from orchestrator.engines.local import LocalEngine
+from orchestrator.request import Request
+from tests.unit.made_runs import made_job, made_result
+from workers.spec import Job, Result
 
 SAMPLED = re.compile(r" \[[\d.]+, [\d.]+\] \| +(yes|no) \|$")
 PLAIN = ROOT / "benchmarks" / "plain"
@@ -49,6 +54,27 @@ def test_a_table_of_ratios_with_intervals(data_dir: Path, tmp_path: Path) -> Non
     assert re.search(r"`bench --help` takes [\d.]+ s", run.stdout)
     assert "Most of it is importing: `" in run.stdout
     assert "A null job by the docker engine" in run.stdout or "no Docker daemon answers" in run.stdout
+
+
+def test_stopped_early_it_prints_the_pairs_that_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import overhead
+
+    def stopped(*_: object) -> Iterator[tuple[Job, Result, overhead.Plain]]:
+        for framework in ("tf", "torch", "tf"):
+            job = made_job("mlp", framework)
+            yield job, made_result(job, 4.0), overhead.Plain([9.0, 2.0, 1.0], [9.0, 0.05, 0.1])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(overhead, "measured", stopped)
+    page = overhead.plain_table(Request(), None, LocalEngine(Path()))
+    rows = [re.split(r" *\| *", line)[1:8] for line in page.splitlines() if line.startswith("| mlp")]
+    assert rows == [  # of either side as many, and not the first: 3 s over 2 s; 0.01 s over 0.05 s
+        ["mlp", "tf", "training epoch", "2", "3.00", "2.00", "1.500"],
+        ["mlp", "torch", "training epoch", "1", "3.00", "2.00", "1.500"],
+        ["mlp", "tf", "prediction", "2", "0.0100", "0.0500", "0.200"],
+        ["mlp", "torch", "prediction", "1", "0.0100", "0.0500", "0.200"],
+    ]
+    assert page.endswith("- It was stopped early, so that some rows have fewer pairs than others, or are missing.")
 
 
 def test_without_docker_the_null_job_is_said_to_be_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
