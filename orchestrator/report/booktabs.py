@@ -13,8 +13,12 @@ ENDS = ("_low", "_high")
 
 
 def booktabs(title: str, columns: Mapping[str, str], rows: Sequence[Row], across: str | None) -> str:
-    """Return the table, its title as a comment. ``across``: the column whose values stand side by side."""
-    kept = {key: header for key, header in columns.items() if key != WORDY and not _is_end(key, columns)}
+    """Return the table, its title as a comment. ``across``: the column whose values stand side by side.
+
+    A paper's columns are narrow: those that hold nothing are left out.
+    """
+    holding = {key for row in rows for key, value in row.items() if value is not None} - {WORDY}
+    kept = {key: header for key, header in columns.items() if key in holding and not _is_end(key, columns)}
     texts = [{key: _text(row, key) for key in kept} for row in rows]
     numbers = {key for key in kept if all(isinstance(row[key], int | float | None) for row in rows)}
     if across is not None:
