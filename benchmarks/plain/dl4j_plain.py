@@ -20,12 +20,13 @@ parser.add_argument("--seed", type=int, default=1)
 a = parser.parse_args()
 
 os.environ["OMP_WAIT_POLICY"] = "passive"
-jpype.startJVM(
-    f"-XX:ActiveProcessorCount={a.threads}",
-    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-    "-Dorg.bytedeco.javacpp.cachedir=" + os.path.join(sys.prefix, "share", "javacpp"),
-    classpath=glob(os.path.join(sys.prefix, "share", "java", "*.jar")),
-)
+if not jpype.isJVMStarted():  # a process has one, whatever runs in it
+    jpype.startJVM(
+        f"-XX:ActiveProcessorCount={a.threads}",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-Dorg.bytedeco.javacpp.cachedir=" + os.path.join(sys.prefix, "share", "javacpp"),
+        classpath=glob(os.path.join(sys.prefix, "share", "java", "*.jar")),
+    )
 from org.deeplearning4j.nn.conf import ConvolutionMode, NeuralNetConfiguration
 from org.deeplearning4j.nn.conf.inputs import InputType
 from org.deeplearning4j.nn.conf.layers import ConvolutionLayer, DenseLayer, OutputLayer, PoolingType, SubsamplingLayer

@@ -61,14 +61,18 @@ def skip_if_ungiven(label: str) -> None:
 
 
 def run_script(label: str, script: Path, folder: Path, cache: Path) -> None:
-    """Run ``python SCRIPT LABEL FOLDER`` with the workers on its path and a compile cache that the tests share."""
-    prepared = prepare(label, cache)
+    """Run ``python SCRIPT LABEL FOLDER`` in a framework's environment."""
+    run_prepared(prepare(label, cache), script, folder, cache)
+
+
+def run_prepared(prepared: Prepared, script: Path, folder: Path, cache: Path) -> None:
+    """Run ``python SCRIPT LABEL FOLDER`` with the workers on its path and a compile cache that such scripts share."""
     compiled = cache / "compiled" / f"tests-{prepared.key}"
     compiled.mkdir(parents=True, exist_ok=True)
     in_image = prepared.image_id is not None
     command = _in_image(prepared, script, folder, compiled) if in_image else [prepared.target, str(script)]
     environment = None if in_image else _local_environment(prepared.entry, compiled)
-    words = [*command, label, "/case" if in_image else str(folder)]
+    words = [*command, prepared.entry.label, "/case" if in_image else str(folder)]
     subprocess.run(words, env=environment, check=True, timeout=SECONDS)
 
 

@@ -1,19 +1,16 @@
 """Defects that leave the numbers right and the time wrong: the comparison with the plain script finds them by name."""
 
-import json
-import shutil
 from pathlib import Path
 
 import pytest
 
-from benchmarks import overhead
+from benchmarks import beside
+from benchmarks.sampling import SUITE
 from orchestrator import datasets
 from orchestrator.plan import make_plan
 from orchestrator.request import Request
 from orchestrator.stats import Estimate
-from orchestrator.store import RunStore
-from tests.contract import environments
-from workers.spec import Result
+from tests.contract.environments import prepare
 
 ROUNDS = 9
 ROWS = 1536  # 12 batches, so that what an epoch costs once does not count as if each batch did
@@ -27,40 +24,21 @@ def ratios(data_dir: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory
 
     Its forward pass is a third of a training step.
     """
-    folder = tmp_path_factory.mktemp("beside_plain")
-    request = Request(
-        frameworks="torch", suite=str(overhead.HERE / "overhead.yaml"), workloads="cnn", threads=[1], repeats=1
-    )
+    request = Request(frameworks="torch", suite=str(SUITE), workloads="cnn", threads=[1], repeats=1)
     plan = make_plan(request.model_copy(update={"epochs": [EPOCHS], "limit_rows": ROWS}), [0])
-    (job,) = plan.train
-    store = RunStore(folder / "run")
-    store.inputs.mkdir(parents=True)
     source = datasets.prepare("mnist", cache, data_dir, progress=False)
-    store.add_data(source, job.dataset.checksum)
-    for drawing in plan.weights.values():
-        store.add_arrays("weights", drawing.arrays())
-    store.write_job(job)
-    (folder / "data").mkdir()
-    overhead.write_rows(source, job, folder / "data")
-    shutil.copy(overhead.HERE / "plain" / "torch_plain.py", folder / "plain.py")
-    settings = {"job": job.id, "workload": "cnn", "epochs": EPOCHS, "rounds": ROUNDS, "defects": DEFECTS}
-    (folder / "settings.json").write_text(json.dumps(settings))
-    script = Path(environments.__file__).with_name("beside_plain.py")
-    environments.run_script("torch", script, folder, cache)
-
-    found: dict[str, dict[str, Estimate]] = {}
-    for defect, rounds in json.loads((folder / "times.json").read_text()).items():
-        results = [Result.model_validate(result) for result, _ in rounds]
-        assert {result.status for result in results} == {"ok"}, "no other check sees these defects"
-        pairs = [
-            overhead.steady(result, overhead.Plain(**plain)) for result, (_, plain) in zip(results, rounds, strict=True)
-        ]
-        found[defect] = {what: overhead.over_plain([pair[what] for pair in pairs]) for what in pairs[0]}
-    return found
+    prepared, folder = prepare("torch", cache), tmp_path_factory.mktemp("beside_plain")
+    found = beside.beside_plain(prepared, plan, source, folder, cache, rounds=ROUNDS, defects=DEFECTS, cpu_time=True)
+    for pairs in found["cnn"].values():
+        assert {result.status for result, _ in pairs} == {"ok"}, "no other check sees these defects"
+    return {
+        defect: {what: beside.over_plain(own) for what, own in beside.samples(pairs).items()}
+        for defect, pairs in found["cnn"].items()
+    }
 
 
 def lines(ratios: dict[str, Estimate]) -> list[str]:
-    return [line for what, value in ratios.items() if (line := overhead.slower("torch", "cnn", what, value))]
+    return [line for what, value in ratios.items() if (line := beside.slower("torch", "cnn", what, value))]
 
 
 def test_a_right_worker_is_not_called_slower(ratios: dict[str, dict[str, Estimate]]) -> None:
@@ -87,5 +65,5 @@ def test_each_goal_is_judged_by_the_whole_interval() -> None:
         "not shown": Estimate(1.2, 1.05, 1.4),
         "above": Estimate(1.2, 1.06, 1.4),
     }
-    assert {words: overhead.reached(value) for words, value in said.items()} == {words: words for words in said}
-    assert overhead.reached(Estimate(1.5, None, None)) == "not shown", "under three pairs there is no interval"
+    assert {words: beside.reached(value) for words, value in said.items()} == {words: words for words in said}
+    assert beside.reached(Estimate(1.5, None, None)) == "not shown", "under three pairs there is no interval"
