@@ -25,7 +25,7 @@ lock: .venv/.ready ## Pin again what pyproject.toml and docker/*/requirements*.i
 parity: .venv/.ready ## Hold every framework to the reference, over the whole matrix (hours; OPTIONS as below).
 	.venv/bin/python -m benchmarks.parity --output docs/parity.md $(OPTIONS)
 
-bench-overhead: .venv/.ready ## Measure what Bakeoff itself costs (hours; OPTIONS="--frameworks torch" for less).
+bench-overhead: .venv/.ready ## Measure what Bakeoff itself costs (an hour; OPTIONS="--frameworks torch" for less).
 	.venv/bin/python benchmarks/overhead.py $(OPTIONS)
 
 papers: .venv/.ready ## The four papers' experiments, small, in every framework, as reports/papers.html (hours; goes on where it was).

@@ -7,14 +7,17 @@ from .mxnet_library import HybridBlock, gluon, nn
 
 
 def make_loss(loss, output_shape):
-    """Return Gluon's own loss, one number a row. Its mean over steps or outputs becomes their sum by its weight."""
+    """Return Gluon's own loss, one number a row. Its mean over steps or outputs becomes their sum by its weight.
+
+    A weight costs an operation, forward and backward, so that there is none of 1.
+    """
     if loss.kind == "categorical_cross_entropy":
-        count = output_shape[0] if loss.over_steps == "sum" and len(output_shape) == 2 else 1
-        return gluon.loss.SoftmaxCrossEntropyLoss(weight=count)
-    count = output_shape[-1] if loss.over_outputs == "sum" else 1
+        summed = loss.over_steps == "sum" and len(output_shape) == 2
+        return gluon.loss.SoftmaxCrossEntropyLoss(weight=output_shape[0] if summed else None)
+    summed = loss.over_outputs == "sum"
     if loss.kind == "binary_cross_entropy":
-        return gluon.loss.SigmoidBinaryCrossEntropyLoss(weight=count)
-    return gluon.loss.L2Loss(weight=2 * count)  # of itself half the square
+        return gluon.loss.SigmoidBinaryCrossEntropyLoss(weight=output_shape[-1] if summed else None)
+    return gluon.loss.L2Loss(weight=2 * (output_shape[-1] if summed else 1))  # of itself half the square
 
 
 def is_stateful(block):
