@@ -19,7 +19,8 @@ if keras.config.backend() == "torch":
     import torch
 
     torch.set_num_threads(a.threads)
-    torch.set_num_interop_threads(1)
+    if torch.get_num_interop_threads() != 1:  # may be set once per process
+        torch.set_num_interop_threads(1)
     keras.config.set_image_data_format("channels_first")  # PyTorch's own: no transposing around every convolution
 if keras.config.backend() == "tensorflow":
     import tensorflow as tf
