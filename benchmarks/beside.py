@@ -69,7 +69,6 @@ def beside_plain(
     if tuple(defects) != ("none",):
         shutil.copy(HERE.parent / "tests" / "contract" / "defects.py", folder / "defects.py")
     settings = {
-        "variables": {"KERAS_BACKEND": keras_backend(prepared.entry)} if prepared.entry.name == "keras" else {},
         "threads": plan.train[0].threads,
         "cpu_time": cpu_time,
         "rounds": rounds,
@@ -97,11 +96,6 @@ def plain_words(entry: FrameworkEntry, job: Job) -> list[str]:
     """Return a plain script's arguments, behind its folder of data."""
     words = [job.workload, str(job.recipe.epochs), "--threads", str(job.threads), "--seed", str(job.seed)]
     return [*words, "--mode", entry.mode] if entry.mode and entry.name != "keras" else words
-
-
-def keras_backend(entry: FrameworkEntry) -> str:
-    backend = entry.mode or "tensorflow"
-    return "tensorflow" if backend == "tf2.2" else backend
 
 
 def write_rows(source: Path, job: Job, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Runs jobs through the harness, and the plain script of their framework on the same rows, by turns in one process.
 
 usage: python beside_plain.py LABEL FOLDER
-FOLDER/settings.json: {"variables", "threads", "cpu_time", "rounds", "defects", "jobs": [{"job", "words"}]}, where words
+FOLDER/settings.json: {"threads", "cpu_time", "rounds", "defects", "jobs": [{"job", "words"}]}, where words
 are the plain script's arguments behind its folder of data; FOLDER/run (the folder of a run with the jobs), FOLDER/data,
 FOLDER/plain.py and, where a defect is to be put into the worker, FOLDER/defects.py.
 Writes FOLDER/times.json: {job: {defect, or "none": [[the harness's result, what the plain script printed], ...]}}.
@@ -22,7 +22,6 @@ from pathlib import Path
 LABEL, FOLDER = sys.argv[1], Path(sys.argv[2])
 NAME, _, os.environ["BENCH_MODE"] = LABEL.partition(":")  # as the harness does, before the worker is imported
 SETTINGS = json.loads((FOLDER / "settings.json").read_text())
-os.environ.update(SETTINGS["variables"])
 
 from workers import threads  # noqa: E402
 
@@ -52,9 +51,9 @@ def plain(words):
 def by_turns(job, words, number):
     """Return both sides' times, now the one first and now the other: what slows down favours one of them."""
     folder = FOLDER / "run" / "jobs" / job.id
-    if number % 2:
-        return list(reversed([plain(words), harness.run_job(job, folder).model_dump(mode="json")]))
-    return [harness.run_job(job, folder).model_dump(mode="json"), plain(words)]
+    theirs = plain(words) if number % 2 else None
+    ours = harness.run_job(job, folder).model_dump(mode="json")
+    return [ours, theirs or plain(words)]
 
 
 def main():

@@ -153,6 +153,14 @@ def test_a_page_of_several_runs_says_of_each_who_wins_before_its_contents(tmp_pa
     assert "<details><summary>Contents" in page.html, "folded, so that the results come first"
 
 
+def test_of_one_workload_with_several_thread_counts_each_is_told_apart(tmp_path: Path) -> None:
+    request = Request(frameworks="tf,torch", workloads="mlp", threads=[1, 2])
+    folders = [write_run(tmp_path / "threads", request), RUNS["well"](tmp_path / "well")]
+    first = page_of(folders, tmp_path).html.partition("<nav")[0]
+    told = re.findall(r"<li>(mlp \(cpu, threads: \d\)): ", first)
+    assert told == ["mlp (cpu, threads: 1)", "mlp (cpu, threads: 2)"]
+
+
 def any_digits(job: Job, result: Result) -> Pair:
     """Return a job's result with numbers that no compression shortens, as measured ones are."""
     rng = np.random.default_rng(crc32(job.id.encode()))

@@ -25,7 +25,7 @@ def in_short(part: Part) -> Listed:
     summary = part.run.summary
     found = winners.groups(part.tables["cells"])
     over_all = tables.overall_lines(summary)
-    each = [f"{group[0]['workload']}: {' '.join(winners.sentences(group))}" for group in found]
+    each = [f"{title}: {' '.join(winners.sentences(group))}" for title, group in _titled(found)]
     said = [*over_all, *winners.counted(found)] if over_all else each
     return Listed([*(said or [NOBODY]), *notes.of_experiments(summary.cells)])
 
@@ -46,12 +46,20 @@ def who_wins(part: Part) -> Section:
     return Section("winners", "Who wins", blocks)
 
 
+def _titled(found: Sequence[Sequence[Row]]) -> list[tuple[str, Sequence[Row]]]:
+    """Return each group with its workload, and with its device and threads where groups differ in them."""
+    several = len({(group[0]["device"], group[0]["threads"]) for group in found}) > 1
+    return [
+        (row["workload"] + (f" ({row['device']}, threads: {row['threads']})" if several else ""), group)
+        for group in found
+        for row in group[:1]
+    ]
+
+
 def _winners(part: Part, found: Sequence[Sequence[Row]]) -> list[Winner]:
-    settings = {(group[0]["device"], group[0]["threads"]) for group in found}
     items = []
-    for group in found:
+    for title, group in _titled(found):
         row = group[0]
-        title = row["workload"] + (f" ({row['device']}, threads: {row['threads']})" if len(settings) > 1 else "")
         facets = {name: row[name] for name in ("workload", "device", "threads")}
         own = [picture for picture in part.pictures if picture.section == "winners" and picture.facets == facets]
         cells = [(cell["framework"], part.cell_id(cell)) for cell in group]
